@@ -48,6 +48,7 @@ class Activity:
         self._has_recorded = False
         self._lags: dict[str, dict[int, float]] = {}
         self._changes: dict[int, int] = {}
+        self._has_counted = False
         self._seen = 0
         self._writes: OrderedDict[WriteId, float] = OrderedDict()
 
@@ -100,6 +101,7 @@ class Activity:
         for at, count in counts:
             self._changes[at] = self._changes.get(at, 0) + count
         self._seen = newest
+        self._has_counted = True
 
     async def _recall(self, recorded: RecordedDelays, slot: int) -> None:
         """Read once what the records know of the day; what this process writes is taken down as it happens."""
@@ -132,8 +134,10 @@ class Activity:
         """How long after Home Assistant's change a record was written; None when that is not known."""
         return self._writes.get(write)
 
-    def changes_day(self, now: float) -> Sparkline:
-        """Changes by slot over the day before `now` (Unix seconds)."""
+    def changes_day(self, now: float) -> Sparkline | None:
+        """Changes by slot over the day before `now` (Unix seconds); None until they were counted."""
+        if not self._has_counted:
+            return None
         counts = [self._changes.get(slot, 0) for slot in _slots(now)]
         label = f"{count_text(sum(counts), 'change')} in the last 24 hours"
         if any(counts):

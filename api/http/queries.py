@@ -131,8 +131,8 @@ class DevicesQuery(ListQuery, frozen=True, kw_only=True):
     at: At | UnsetType = UNSET
 
 
-class EntitiesQuery(ListQuery, frozen=True, kw_only=True):
-    """A page of entities; all filters must hold."""
+class AreaEntitiesQuery(ListQuery, frozen=True, kw_only=True):
+    """A page of the entities of one area; all filters must hold."""
 
     limit: Limit10000 = 100
     after: After = ""
@@ -141,7 +141,6 @@ class EntitiesQuery(ListQuery, frozen=True, kw_only=True):
     ) = UNSET
     platform: Annotated[Text, Meta(description="in any case; unknown: has none")] | UnsetType = UNSET
     device_id: Annotated[Text, Meta(description="belongs to this device, in any case")] | UnsetType = UNSET
-    area_id: Area | UnsetType = UNSET
     label: Annotated[tuple[Text, ...], Meta(max_length=20, description="has all of these labels")] = ()
     alias: (
         Annotated[Text, Meta(description="has an alias that contains this, in any case (of ASCII)")]
@@ -154,6 +153,12 @@ class EntitiesQuery(ListQuery, frozen=True, kw_only=True):
     sw_version: Annotated[Text, Meta(description="its device has this firmware")] | UnsetType = UNSET
     disabled: Disabled | UnsetType = UNSET
     at: At | UnsetType = UNSET
+
+
+class EntitiesQuery(AreaEntitiesQuery, frozen=True, kw_only=True):
+    """A page of entities; all filters must hold."""
+
+    area_id: Area | UnsetType = UNSET
 
 
 class HistoryQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -30,6 +30,7 @@ from api.page.views.todo import todo_views
 from api.page.views.verdict import Badges
 from api.page.wording import Names, registry_text
 from api.registries.bodies.small import SMALL
+from api.state.drift import check_replica
 from engine.core.state.advice import GUARDS, KINDS
 from engine.core.state.report import open_records
 from engine.core.state.status import Status
@@ -124,6 +125,8 @@ async def _home(page: Page, _request: Request, query: HomeQuery) -> bytes:
 
 
 async def _drift(page: Page, _request: Request, query: DriftPageQuery) -> bytes:
+    if query.replica:
+        check_replica(query.replica, page.context.status())
     try:
         names = await page.reader.read(lambda _moment, index: index.names)
     except EngineError:

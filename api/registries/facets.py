@@ -1,5 +1,6 @@
 """Counts of a registry's rows by the values they have: what a table offers to filter by."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import msgspec
@@ -8,12 +9,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.app_context import AppContext
+from api.http.problems import Problem
 from api.http.queries import RegistryName, StateName, Text
 from api.http.routing import route
 from api.ports import ReadTransaction
 from api.registries.bodies.places import places_now
 from api.registries.lists import answer_kept, filters_of
-from api.registries.selection import Selection, count_states, filters_for
+from api.registries.selection import NAMED, Selection, check_named, count_states, filters_for
 from engine.core.state.record_verdict import Verdicts
 
 VALUES_MAX = 1000
@@ -32,10 +34,6 @@ FACETS: dict[str, tuple[str, ...]] = {
     "category": ("scope",),
     "config_entry": ("domain", "source", "disabled"),
 }
-# What a facet's values are ids of.
-NAMED = {"area_id": "area", "floor_id": "floor", "label": "label"}
-
-
 FacetName = Literal[
     "area_id",
     "floor_id",
@@ -99,6 +97,9 @@ def facets_of(
 ) -> Facets:
     """The counts of the requested rows. Call it in a job."""
     filters = filters_for(transaction, registry, verdicts, selection)
+    total = transaction.count(registry, filters)
+    if total == 0:
+        check_named(transaction, registry, selection.filters)
     called = _names(transaction)
     counted = transaction.facets(registry, [name for name in names if name != "state"], filters)
     found = {
@@ -113,7 +114,7 @@ def facets_of(
             FacetValue(state, None, count)
             for state, count in count_states(transaction, registry, verdicts, filters)
         ]
-    return Facets(registry, transaction.count(registry, filters), found)
+    return Facets(registry, total, found)
 
 
 def _names(transaction: ReadTransaction) -> dict[tuple[str, str | None], str | None]:
@@ -128,22 +129,27 @@ def _names(transaction: ReadTransaction) -> dict[tuple[str, str | None], str | N
     return names
 
 
-@route("/api/facets", Facets, statuses=(304, 503))
+@route("/api/facets", Facets, statuses=(304, 404, 503))
 async def get_facets(context: AppContext, request: Request, query: FacetsQuery) -> Response:
-    """How many rows of a registry have which values, to filter by.
-
-    What a registry has not, none of its rows has.
-    """
+    """How many rows of a registry have which values, to filter by. What a registry has not is refused."""
     known = (*FACETS.get(query.registry, ()), "state")
-    names = tuple(name for name in dict.fromkeys(query.facet or known) if name in known)
+    names = tuple(dict.fromkeys(query.facet or known))
     filters = tuple(filters_of(query))
+    check_filters([*names, *(name for name, _ in filters)], known, query.registry)
     selection = Selection(filters, query.q, "" if query.state is UNSET else query.state)
     verdicts = context.verdicts()
-    is_none = any(name not in known for name, _ in filters)
 
     def build(transaction: ReadTransaction) -> tuple[bytes, None]:
-        none = Facets(query.registry, 0, {name: [] for name in names})
-        found = none if is_none else facets_of(transaction, query.registry, verdicts, selection, names)
-        return msgspec.json.encode(found), None
+        return msgspec.json.encode(facets_of(transaction, query.registry, verdicts, selection, names)), None
 
     return await answer_kept(context, request, build)
+
+
+def check_filters(names: Sequence[str], known: Sequence[str], registry: str) -> None:
+    """Raises Problem 404 when rows of a registry cannot be filtered by this: it would be ignored, or find nothing."""
+    if unknown := [name for name in dict.fromkeys(names) if name not in known]:
+        raise Problem(
+            404,
+            f"Rows of the {registry} registry have no {' and no '.join(unknown)}."
+            f" Known here: {', '.join(known)}.",
+        )

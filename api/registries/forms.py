@@ -35,9 +35,14 @@ def sort_column(columns: dict[str, str], query: Any) -> str:
     """The column to sort by, with a - before it the other way round; "" for the order of keys."""
     if query.sort is UNSET:
         return ""
+    check_sortable(query.sort, tuple(columns))
     name = query.sort.removeprefix("-")
-    _check_known((name,), tuple(columns), "sort")
     return f"{'-' * query.sort.startswith('-')}{columns[name]}"
+
+
+def check_sortable(sort: str, known: Sequence[str]) -> None:
+    """Raises Problem 400 when rows cannot be sorted so, forwards or backwards."""
+    _check_known((sort.removeprefix("-"),), known, "sort")
 
 
 def _check_known(asked: Sequence[str], known: Sequence[str], parameter: str) -> None:

@@ -35,7 +35,7 @@ from api.registries.bodies.fields import BodyMaker
 from api.registries.bodies.places import places_now
 from api.registries.forms import CSV, as_chosen, as_csv, chosen_fields, sort_column, wants_csv
 from api.registries.list_queries import query_of, sort_columns
-from api.registries.selection import Selection, filters_for
+from api.registries.selection import Selection, check_named, filters_for
 from engine.core.state.record_verdict import Verdicts
 
 KEPT_HEADERS = {"cache-control": "no-cache", "vary": f"{VARY}, Accept"}
@@ -109,6 +109,8 @@ def _bodies(
 ) -> tuple[Sequence[msgspec.Struct], int, str | None]:
     """(bodies, total, the key that the next page follows) of a page, with verdicts, if there are any."""
     rows, total = _page(transaction, body, verdicts, query, selection)
+    if total == 0:
+        check_named(transaction, body.registry.name, selection.filters)
     next_key = rows[query.limit - 1][0] if len(rows) > query.limit else None
     places = places_now(transaction)
     return body.of_rows(rows[: query.limit], verdicts, is_listed=True, places=places), total, next_key
@@ -204,7 +206,7 @@ def list_handler(
         if query.at is not UNSET:
             page, link = form.encode((), 0, None, None), None
             if not state:  # a verdict is of now: no record of the past has one
-                page, link = await read_past(context, query.at, (*PAST_NEEDED, name), build_past)
+                page, link = await read_past(context, query.at, (*PAST_NEEDED, "label", name), build_past)
             headers = {
                 **LIVE_HEADERS,
                 **await exactness(context, query.at),

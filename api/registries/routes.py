@@ -11,7 +11,7 @@ from starlette.responses import Response
 from api.app_context import AppContext
 from api.exactness import exactness
 from api.http.problems import Problem
-from api.http.queries import AtQuery
+from api.http.queries import AreaEntitiesQuery, AtQuery
 from api.http.routing import Route, answer_live
 from api.past import read_past
 from api.past_homes import AskedRecord
@@ -23,6 +23,7 @@ from api.registries.bodies.places import places_now
 from api.registries.bodies.small import SMALL
 from api.registries.facets import get_facets
 from api.registries.fate import missing
+from api.registries.list_queries import query_of
 from api.registries.lists import (
     PAST_NEEDED,
     PAST_STATUSES,
@@ -97,7 +98,10 @@ def _entities_of_area(listed: Route) -> Route:
 
     async def handle(context: AppContext, request: Request, query: Any) -> Response:
         area_id = request.path_params["id"]
-        return await answer(context, request, msgspec.structs.replace(query, area_id=area_id))
+        whole = listed.query(
+            **{name: getattr(query, name) for name in query.__struct_fields__}, area_id=area_id
+        )
+        return await answer(context, request, whole)
 
     return Route(
         path="/api/entities/by-area/{id}",
@@ -105,7 +109,7 @@ def _entities_of_area(listed: Route) -> Route:
         summary="The entities that are effectively in an area.",
         handle=handle,
         body=page,
-        query=listed.query,
+        query=query_of("AreaEntitiesPageQuery", AreaEntitiesQuery, ENTITIES.type, ENTITIES.columns),
         statuses=listed.statuses,
         other_media_types=listed.other_media_types,
     )

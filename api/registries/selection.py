@@ -8,9 +8,14 @@ from typing import NamedTuple
 
 import msgspec
 
+from api.http.problems import Problem
 from api.ports import Filter, ReadTransaction
 from engine.core.state.record_states import BY_URGENCY, State
 from engine.core.state.record_verdict import Verdicts
+
+# Of the filters whose value is the id of another record, its registry.
+NAMED = {"area_id": "area", "floor_id": "floor", "label": "label", "device_id": "device"}
+_NONE = "-"
 
 
 class Selection(NamedTuple):
@@ -43,6 +48,19 @@ def filters_for(
         found = transaction.found(registry, selection.words)
         filters = (*filters, ("keyed", msgspec.json.encode(found).decode()))
     return filters
+
+
+def check_named(transaction: ReadTransaction, registry: str, filters: Sequence[Filter]) -> None:
+    """Raises Problem 404 when a filter names a record that is not there: to find nothing under it would be a false word.
+
+    Home Assistant may keep the id of a removed area or label in a row, so what a row still has is no such error.
+    """
+    for name, value in filters:
+        named, id_ = NAMED.get(name), str(value)
+        if named is None or id_ == _NONE or transaction.count(registry, ((name, value),)):
+            continue
+        if transaction.row(named, (), id_) is None and transaction.row(named, (), id_.lower()) is None:
+            raise Problem(404, f"There is no {named} {id_!r}.")
 
 
 def count_states(

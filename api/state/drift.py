@@ -3,7 +3,7 @@
 from typing import Any
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -74,7 +74,8 @@ async def get_drift(context: AppContext, _request: Request, query: DriftQuery) -
     """What differs between Home Assistant and the replicas, as of the last pass, and what it wrote, up to 200 records."""
     status, now = context.status(), context.clock()
     report = status.report or _no_report(status)
-    _check_replica(query.replica, status, report)
+    if query.replica is not UNSET:
+        check_replica(query.replica, status)
     wanted = [
         (_page_key(record), record)
         for record in report.records
@@ -113,7 +114,7 @@ async def get_drift_record(context: AppContext, request: Request, _query: NoQuer
     """One record that differs, before and after."""
     wanted = tuple(request.path_params[name] for name in ("replica", "registry", "key"))
     status = context.status()
-    _check_replica(wanted[0], status, status.report or _no_report(status))
+    check_replica(wanted[0], status)
     if wanted[1] not in REGISTRIES:
         raise Problem(
             404, f"There is no registry {wanted[1][:64]!r}. Known here: {', '.join(sorted(REGISTRIES))}."
@@ -175,10 +176,11 @@ def _page_key(record: RecordReport) -> str:
     return f"{record.replica}/{record.registry}/{record.key}"
 
 
-def _check_replica(wanted: str | UnsetType, status: Status, report: Report) -> None:
+def check_replica(wanted: str, status: Status) -> None:
     """Raises Problem 404 when there is no such replica: that none of its records differ would be a false word."""
-    known = {replica.replica for replica in status.replicas} | {record.replica for record in report.records}
-    if wanted is not UNSET and wanted not in known:
+    records = status.report.records if status.report else ()
+    known = {replica.replica for replica in status.replicas} | {record.replica for record in records}
+    if wanted not in known:
         raise Problem(404, f"There is no replica {wanted[:64]!r}. Known here: {', '.join(sorted(known))}.")
 
 

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from api.http.queries import Text
+from api.http.queries import RegistryName, Text
 from api.page.templates import link
 from api.page.views.drift import DriftRow, DriftView, drift_view
 from api.page.views.verdict import Badge, badge
@@ -35,7 +35,7 @@ class DriftPageQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which of the records that differ, in which order, and which page of them, counted from 1."""
 
     state: _StateName = ""
-    registry: Text = ""
+    registry: Literal[""] | RegistryName = ""
     replica: Text = ""
     q: Text = ""
     sort: Literal["cause", "name", "since"] = "cause"

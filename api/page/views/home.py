@@ -7,6 +7,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from api.http.problems import Problem
 from api.http.queries import Text
 from api.page.templates import link
 from api.page.views.home_index import DeviceLine, EntityLine, HomeIndex
@@ -73,8 +74,10 @@ def home_view(
 ) -> HomeView:
     """What a query shows of a home; `entities` are those that it finds, and how many there are.
 
-    `texts` is all that is known of each device, in lower case, for a search.
+    `texts` is all that is known of each device, in lower case, for a search. Raises Problem 404 for an unknown area.
     """
+    if query.area and query.area != NO_AREA and query.area not in index.areas:
+        raise Problem(404, f"There is no area {query.area!r}.")
     found = [] if query.loose else _found(index, query, texts)
     pages = max(1, -(-len(found) // PAGE_SIZE))
     page = min(query.page, pages)

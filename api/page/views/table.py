@@ -12,14 +12,16 @@ from api.page.views.home_index import HomeIndex
 from api.page.views.verdict import Badge, badge
 from api.page.wording import field_text, registry_text
 from api.ports import Filter, ReadTransaction
-from api.registries.facets import FACETS, NAMED, facets_of
-from api.registries.selection import Selection, filters_for
+from api.registries.facets import FACETS, check_filters, facets_of
+from api.registries.forms import check_sortable
+from api.registries.selection import NAMED, Selection, filters_for
 from engine.core.records.record import Key
 from engine.core.state.record_states import LABELS, State
 from engine.core.state.record_verdict import Verdicts
 
 PAGE_SIZE = 100
 _CHOICES_MAX = 200
+_NO_FILTERS = ("q", "state", "sort", "page")
 EXPORT_MAX = 10_000  # rows of one answer of the API
 _TITLES = {"state": "verdict", "domain": "domain", "platform": "integration", "disabled": "disabled"}
 # (what it is called, column to sort by) of each column of a table.
@@ -132,13 +134,15 @@ def table_view(
     """The page for a query. Call it in a job."""
     names = FACETS[registry]
     asked = {name: getattr(query, name) for name in query.__struct_fields__ if getattr(query, name)}
+    check_filters([name for name in asked if name not in _NO_FILTERS], names, registry)
     filters: tuple[Filter, ...] = tuple(
         (name, value == "true" if name == "disabled" else value)
         for name, value in asked.items()
-        if name in names
+        if name not in _NO_FILTERS
     )
-    sortable = {column for _, column in COLUMNS[registry] if column}
-    sort = query.sort if query.sort.removeprefix("-") in sortable else "effective_name"
+    sortable = [column for _, column in COLUMNS[registry] if column]
+    sort = query.sort or "effective_name"
+    check_sortable(sort, sortable)
     selection = Selection(filters, query.q, query.state)
     conditions = filters_for(transaction, registry, verdicts, selection)
     keys = transaction.keys(registry, conditions, sort)

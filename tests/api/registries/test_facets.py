@@ -30,6 +30,12 @@ async def test_what_is_counted_can_be_narrowed(api: Api) -> None:
     assert list(found["facets"]) == ["manufacturer"]
     assert found["total"] == (await api.get("/api/devices?q=bed"))["total"]
     assert (await api.get("/api/facets?state=real&facet=state"))["facets"]["state"][0]["value"] == "real"
-    assert (await api.get("/api/facets?registry=floor&model=x"))["total"] == 0
     for wrong in ("facet=nothing", "registry=none"):
         await api.get(f"/api/facets?{wrong}", 400)
+
+
+async def test_what_a_registry_has_not_is_refused_and_not_counted_as_none(api: Api) -> None:
+    for wrong in ("registry=floor&model=x", "registry=device&domain=light", "registry=area&facet=platform"):
+        assert "have no" in (await api.get(f"/api/facets?{wrong}", 404))["detail"]
+    found = await api.get("/api/facets?registry=entity&area_id=nowhere", 404)
+    assert found["detail"] == "There is no area 'nowhere'."

@@ -141,3 +141,38 @@ async def test_one_record_of_every_registry_and_the_entities_of_an_area(api: Api
         await api.client.get("/api/entities/by-area/history?state=real")
     ).json()  # the area, and no entity's past
     assert str(history) == str(elsewhere).replace("nowhere", "history")
+
+
+@pytest.mark.parametrize("at", first_quick(["", AT]))
+@pytest.mark.parametrize(
+    ("asked", "named"),
+    [
+        ("devices?area_id=nowhere", "area 'nowhere'"),
+        ("devices?floor_id=cellar", "floor 'cellar'"),
+        ("devices?label=", "label ''"),
+        ("entities?device_id=nothing", "device 'nothing'"),
+        ("entities?label=none&domain=light", "label 'none'"),
+        ("areas?floor_id=cellar&q=attic", "floor 'cellar'"),
+        ("entities/by-area/nowhere?limit=5", "area 'nowhere'"),
+    ],
+)
+async def test_a_filter_that_names_what_is_not_there_is_no_empty_list(
+    api: Api, asked: str, named: str, at: str
+) -> None:
+    assert (await api.get(f"/api/{asked}{at}", 404))["detail"] == f"There is no {named}."
+
+
+async def test_an_area_that_rows_still_name_and_one_without_rows_are_no_error(
+    api: Api, tmp_path: Path
+) -> None:
+    assert (await api.get(f"/api/entities?device_id={device(2).id.upper()}"))["total"] == 0
+    assert (await api.get("/api/areas?floor_id=-&q=attic"))["total"] == 0
+    left = snapshot(*[r for r in HOME.home.records.values() if r.key != ("area", "attic")])
+    await write_home(tmp_path / "rows.db", left, "r2")
+    assert (await api.get("/api/devices?area_id=attic"))["total"] == 1
+    assert (await api.get("/api/devices?area_id=attic&q=nothing"))["total"] == 0
+
+
+async def test_the_entities_of_an_area_cannot_be_asked_for_those_of_another(api: Api) -> None:
+    refused = await api.get("/api/entities/by-area/attic?area_id=den", 400)
+    assert refused["detail"].startswith("Unknown query parameter: area_id.")

@@ -1,5 +1,8 @@
 """The home section: what a query shows of an index."""
 
+import pytest
+
+from api.http.problems import Problem
 from api.page.views.home import NO_AREA, PAGE_SIZE, HomeQuery, home_view
 from api.page.views.home_index import DeviceLine, EntityLine, HomeIndex
 
@@ -44,7 +47,8 @@ def test_a_search_looks_for_every_word_in_any_case() -> None:
 def test_an_area_and_no_area_can_be_chosen() -> None:
     assert names(HomeQuery(area="kitchen")) == ["d0001", "d0002"]
     assert names(HomeQuery(area=NO_AREA)) == ["d0003"]
-    assert names(HomeQuery(area="nowhere")) == []
+    with pytest.raises(Problem, match="There is no area 'nowhere'"):
+        names(HomeQuery(area="nowhere"))
     assert [a.id for a in home_view(INDEX, HomeQuery(area=NO_AREA), ([], 0)).areas if a.is_chosen] == [
         NO_AREA
     ]

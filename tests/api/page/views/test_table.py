@@ -1,5 +1,6 @@
 """Devices and entities as tables."""
 
+import html
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -102,3 +103,20 @@ async def test_a_manufacturer_that_is_not_known_is_called_as_any_other_value_tha
     _, markup = await table(api, "/devices")
     labels = {e.attributes.get("value"): e.text for e in markup.all("option")}
     assert labels["Unknown"].startswith("none")
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "said"),
+    [
+        ("/devices?domain=light", 404, "have no domain."),
+        ("/entities?integration=hue", 404, "have no integration."),
+        ("/devices?sort=colour", 400, "colour is not a field"),
+        ("/devices?area_id=nowhere", 404, "There is no area 'nowhere'."),
+        ("/entities?label=none", 404, "There is no label 'none'."),
+    ],
+)
+async def test_a_filter_that_means_nothing_here_is_refused_and_not_ignored(
+    api: Api, path: str, status: int, said: str
+) -> None:
+    response = await api.client.get(path)
+    assert (response.status_code, said in html.unescape(response.text)) == (status, True)
