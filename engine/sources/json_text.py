@@ -1,6 +1,6 @@
-"""Decoding JSON of other programs, so that an error names where it was found and never shows content.
+"""Decodes JSON of other programs, with errors that name its location and never show its content.
 
-A registry file holds secrets beside what is wanted, hence no excerpts.
+A registry file also holds secrets, so errors contain no excerpts.
 """
 
 import codecs
@@ -15,13 +15,13 @@ Decoded = TypeVar("Decoded")
 
 
 def decode_json(decoder: msgspec.json.Decoder[Decoded], text: bytes | msgspec.Raw, what: str) -> Decoded:
-    """Decode `text`; raises SourceInvalid, with `what` as its subject, when it is no such JSON."""
+    """Decode `text`. Raises SourceInvalid, with `what` as the subject, when it is not such JSON."""
     try:
         if isinstance(text, bytes):
-            # An editor may have put a byte order mark in front, which is no JSON.
+            # An editor may have added a byte order mark, which JSON does not allow.
             text = text.removeprefix(codecs.BOM_UTF8)
         if isinstance(text, bytes) and (broken := _broken_at(text)) is not None:
-            # Raw values are not looked into, so a broken name would surface without the file's name.
+            # msgspec does not look into raw values, so broken UTF-8 would surface later, without the file's name.
             raise SourceInvalid(f"{what} is not UTF-8 (byte {broken}).", _HINT)
         return decode_legible(decoder, text)
     except msgspec.ValidationError as error:
@@ -31,12 +31,12 @@ def decode_json(decoder: msgspec.json.Decoder[Decoded], text: bytes | msgspec.Ra
 
 
 def is_utf_8(text: bytes) -> bool:
-    """Whether it is a text at all."""
+    """Whether it is valid UTF-8."""
     return _broken_at(text) is None
 
 
 def _broken_at(text: bytes) -> int | None:
-    """Where a text is not UTF-8. Looked at in pieces, because the memory for all of it decoded costs more than decoding."""
+    """The offset of the first invalid UTF-8. Works in chunks, because memory for the whole decoded text costs more than decoding."""
     if text.isascii():
         return None
     view, at = memoryview(text), 0
@@ -51,11 +51,11 @@ def _broken_at(text: bytes) -> int | None:
 
 
 def decode_legible(decoder: msgspec.json.Decoder[Decoded], text: bytes | msgspec.Raw) -> Decoded:
-    """Decode `text`, if need be without what `legible_json` takes out. Raises as the decoder does, and RecursionError."""
+    """Decode `text`, if necessary as changed by `legible_json`. Raises what the decoder raises, and RecursionError."""
     try:
         return decoder.decode(text)
     except (msgspec.DecodeError, RecursionError) as error:
-        # Looked for first: a large answer that is simply cut off is not taken apart here.
+        # Searched for first, so that a large answer that is simply cut off is not rewritten here.
         may_be_legible = isinstance(error, RecursionError) or _ILLEGIBLE.search(text)
         if isinstance(error, msgspec.ValidationError) or not may_be_legible:
             raise
@@ -66,10 +66,10 @@ def decode_legible(decoder: msgspec.json.Decoder[Decoded], text: bytes | msgspec
 
 
 def legible_json(text: bytes) -> bytes | None:
-    """The text with what Python's own encoder writes and strict decoders refuse taken out; None if it has none of that.
+    """The text without anything that Python's encoder writes but strict decoders refuse; None if it has nothing of the kind.
 
-    Half a character (a lone surrogate) becomes the replacement character, a number that is none becomes null, and
-    what nests deeper than a decoder can follow loses its inner part: it still is too deep for any record.
+    A lone surrogate becomes the replacement character, NaN and infinities become null, and
+    a value nested deeper than a decoder can follow loses its inner part: it is still too deep for any record.
     """
     depth = changes = 0
 
@@ -78,7 +78,7 @@ def legible_json(text: bytes) -> bytes | None:
         token = match[0]
         if token in (b"[", b"{"):
             depth += 1
-            # The first that is too deep is a value for what it was in.
+            # The outermost value that is too deep becomes 0 in its parent.
             token = b"0" if depth == _DEPTH_MAX + 1 else token
             token = b"" if depth > _DEPTH_MAX + 1 else token
         elif token in (b"]", b"}"):
@@ -98,9 +98,9 @@ def legible_json(text: bytes) -> bytes | None:
 
 
 _PIECE_BYTES = 2**16
-# Within a record nothing that deep is taken, and the rows of a list stand a few levels down.
+# No record accepts a value that deep, and the rows of a list are a few levels down.
 _DEPTH_MAX = 100
-# A text may end without its quote, so that one that was cut off is searched once.
+# A string may end without its quote, so that a truncated text is searched only once.
 _TOKENS = re.compile(
     rb'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]|(?P<word>-?\b(?:NaN|Infinity)\b)|[,:]|[-+.\w]+', re.DOTALL
 )
@@ -114,4 +114,4 @@ def _repaired(match: re.Match[bytes]) -> bytes:
     return match["kept"] or b"\\ufffd"
 
 
-_HINT = "Nothing was changed. It may be truncated or damaged, or not be Home Assistant's."
+_HINT = "Nothing was changed. It may be truncated or damaged, or not from Home Assistant."

@@ -1,7 +1,7 @@
 """The source `records`: the newest revisions in the records replica, when Home Assistant is gone.
 
-They restore the SQLite rows to what Home Assistant last was seen to have. Nothing is known of its health, and
-a record that was never written there looks like one that was deleted, so deletes wait as always.
+They restore the SQLite rows to what Home Assistant was last seen to have. Its health is unknown, and
+a record that was never written there looks like a deleted one, so deletes wait as always.
 """
 
 from collections.abc import Callable
@@ -54,7 +54,7 @@ class RecordsSource(Source):
                 content = revision.content
                 records.append(content if isinstance(content, Record) else read_fields(key.registry, content))
             except UnusableRow as error:
-                # Whatever its fields say: the key is what it was written under.
+                # Not from its fields: the key is the one it was written under.
                 set_aside.append(replace(error.row, id=key.id))
         return make_snapshot(
             records=records,

@@ -1,1 +1,1 @@
-"""From the answers of commands to records, whichever way they came. Pure: no I/O, no clock."""
+"""Turns the results of commands, live or recorded, into records. Pure: no I/O, no clock."""

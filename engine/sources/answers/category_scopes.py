@@ -1,9 +1,8 @@
 """The scopes whose categories are requested.
 
-No command lists them, and a category of a scope that is not requested would look deleted. So all known ones are
-requested: those of Home Assistant's own pages, those in the entities' rows, those that an event named, and those of
-the categories that are stored already. A scope that Home Assistant refuses to list is left out, and reported as not
-read with the snapshot.
+No command lists the scopes, and a category of a scope that is not requested would look deleted. So all known ones are
+requested: those of Home Assistant's own pages, those in entity rows, those named by events, and those of categories
+already stored. A scope that Home Assistant refuses to list is left out, and the snapshot reports it as not read.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,7 +13,7 @@ from engine.core.records.record import Json
 from engine.errors import SourceInvalid
 from engine.sources.json_text import decode_json
 
-# Those of Home Assistant's own pages (2024.4 to 2026.11, seen 2026-11-23).
+# The scopes of Home Assistant's own pages (2024.4 to 2026.11, seen 2026-11-23).
 _OWN = ("automation", "helpers", "scene", "script")
 
 
@@ -22,20 +21,20 @@ class CategoryScopes:
     """The scopes of one home; grows with what is read."""
 
     def __init__(self, known: Iterable[str] = ()) -> None:
-        """`known` are those of stored categories."""
+        """`known` are the scopes of stored categories."""
         self._known = {*_OWN, *known}
         self._refused: set[str] = set()
 
     def add(self, scopes: Iterable[str]) -> None:
-        """Ask for these as well from now on."""
+        """Request these scopes too from now on."""
         self._known.update(scopes)
 
     def refuse(self, scope: str) -> None:
-        """Home Assistant does not list this one."""
+        """Stop requesting a scope that Home Assistant refuses to list."""
         self._refused.add(scope)
 
     def __iter__(self) -> Iterator[str]:
-        """Those to ask for, sorted."""
+        """The scopes to request, sorted."""
         return iter(sorted(self._known - self._refused))
 
 

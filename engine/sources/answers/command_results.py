@@ -1,7 +1,7 @@
-"""What Home Assistant's commands answered, and the snapshot that it makes.
+"""The results of Home Assistant's commands, and the snapshot made from them.
 
-Shared by the live websocket and by recordings of it; neither knows the other. It must not decide what to ask
-for, only what the answers mean.
+Shared by the live websocket and by recordings of it, which do not depend on each other. It must not decide what to
+request, only what the results mean.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -33,8 +33,8 @@ CATEGORY_LIST = CATEGORY.list_command
 COMPOSITE_SPLITS = "config/device_registry/list_composite_splits"
 LIST_ISSUES = "repairs/list_issues"
 
-# The registries that one command lists, entities apart. Children before parents, so that what is added while they are
-# listed is never referred to without being there. What is removed meanwhile may be; the next pass settles it.
+# The registries that one command lists, entities apart. Children before parents, so that a record added while they are
+# listed is never referred to but missing. One removed meanwhile may be; the next pass corrects that.
 LISTS = {
     registry.name: registry.list_command
     for registry in reversed(BY_NAME.values())
@@ -43,9 +43,9 @@ LISTS = {
 
 
 class CoreConfig(msgspec.Struct, frozen=True):
-    """The part of get_config that says whether its lists can be trusted; positions in it are not decoded.
+    """The part of get_config that shows whether the lists can be trusted; its coordinates are not decoded.
 
-    `unread` says what of it could not be read, if anything.
+    `unread` names the part that could not be read, if any.
     """
 
     version: str | None = None
@@ -55,7 +55,7 @@ class CoreConfig(msgspec.Struct, frozen=True):
 
 
 class _ConfigAnswer(msgspec.Struct):
-    """What get_config answered, whatever that is."""
+    """The answer to get_config; its fields may have any type."""
 
     version: Json = None
     state: Json = None
@@ -83,16 +83,16 @@ _SPLITS = msgspec.json.Decoder(dict[str, _Split])
 
 
 class Failed(msgspec.Struct, frozen=True):
-    """In place of an answer that only says whether the others can be trusted: why there is none."""
+    """Why an answer that only shows whether the others can be trusted is missing."""
 
     why: str
 
 
 class CommandResults(msgspec.Struct, frozen=True, kw_only=True):
-    """The results of one read, undecoded but for entities; what the core does not know is absent.
+    """The results of one read, undecoded except for entities; those of commands that the core does not know are absent.
 
     `configs` are the answers of get_config before and after the lists; `lists` has them by registry,
-    `categories` by scope, and is None if there is no category registry. `missing` may say why a registry is.
+    `categories` by scope, and is None if there is no category registry. `missing` may give the reason why a registry is missing.
     """
 
     entities: Listing
@@ -105,9 +105,9 @@ class CommandResults(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def decode_config(answer: msgspec.Raw) -> CoreConfig:
-    """What get_config says of the core; an odd state costs trust in the lists, and not the read.
+    """The core's state from get_config; an odd state makes the lists less trusted but does not fail the read.
 
-    Raises SourceInvalid when it is unclear whether the core is in recovery mode: what such a core lists is not the home.
+    Raises SourceInvalid when it is unclear whether the core is in recovery mode: such a core does not list the home.
     """
     config = decode_json(_CONFIG, answer, _GET_CONFIG_ANSWER)
     if not isinstance(config.recovery_mode, bool | None):
@@ -133,7 +133,7 @@ class SnapshotMaker:
         self.rows = RowCache(fingerprint)
         self.parts: dict[str, Listing] = {}
         self._last: Snapshot | None = None
-        self._odd: tuple[object, ...] = ([], {})  # what the last parts had besides records
+        self._odd: tuple[object, ...] = ([], {})  # set-aside rows and unread fields of the last parts
 
     def make(self, results: CommandResults, *, taken_at: float, origin: str) -> Snapshot:
         """The snapshot that the results make. Raises SourceInvalid when one cannot be read."""
@@ -155,8 +155,8 @@ class SnapshotMaker:
         positions = self._positions(parts, health.ha_version, set_aside)
         odd = (set_aside, results.entities.partly_read)
         # Among rows that share an id (the snapshot sets them aside) changes cannot be identified.
-        is_told = self._last is None or self._last.home.set_aside == sorted_rows(set_aside)
-        is_as_odd, self._odd = odd == self._odd and is_told, odd
+        are_known = self._last is None or self._last.home.set_aside == sorted_rows(set_aside)
+        is_as_odd, self._odd = odd == self._odd and are_known, odd
         found = (parts, registries, health, splits, taken_at, positions)
         snapshot = self._from_last(*found) if is_as_odd else None
         if snapshot is None:
@@ -189,7 +189,7 @@ class SnapshotMaker:
         return list_positions(parts, ha_version, set_aside)
 
     def recall(self, snapshot: Snapshot, lists: Iterable[RecalledList]) -> None:
-        """Begin with the snapshot that these lists made."""
+        """Start from the snapshot made from these lists."""
         self.rows.recall(listed for listed in lists if listed.known.name != ENTITIES)
         self.parts = {listed.known.name: listed.listing for listed in lists}
         self._last, self._odd = snapshot, ([], {})
@@ -203,7 +203,7 @@ class SnapshotMaker:
         taken_at: float,
         positions: Mapping[Key, int],
     ) -> Snapshot | None:
-        """The last snapshot with what changed since, and all that was derived from the rest; None without one."""
+        """The last snapshot with the changes since, keeping what was derived from the rest; None without a last one."""
         last = self._last
         if (
             last is None
@@ -217,7 +217,7 @@ class SnapshotMaker:
         gone: list[Known] = []
         for name in parts | self.parts:
             before, after = self.parts.get(name, _NO_ROWS), parts.get(name, _NO_ROWS)
-            # The caches return the very same listing for the very same bytes.
+            # The caches return the same listing object for identical bytes.
             if before is not after:
                 new, old = after.changes_since(before)
                 added, gone = added + new, gone + old
@@ -234,7 +234,7 @@ class SnapshotMaker:
                 positions=positions,
             )
         except SourceInvalid:
-            return None  # an entity_id twice, as a key below: the constructor sets them aside
+            return None  # a duplicate entity_id, or key below: the constructor sets them aside
         return later if len(later.home.records) == count else None
 
 

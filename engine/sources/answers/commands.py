@@ -1,4 +1,4 @@
-"""Commands to Home Assistant: what sends them, and the error that Home Assistant answers with."""
+"""The interface for sending commands to Home Assistant, and the error for a refused command."""
 
 from typing import Protocol
 
@@ -15,7 +15,7 @@ class CommandSender(Protocol):
 
 
 class CommandFailed(SourceInvalid):
-    """Home Assistant answered with an error; `code` is its own word for it, such as unknown_command."""
+    """Home Assistant answered with an error; `code` is its own, such as unknown_command."""
 
     def __init__(self, command_type: str, code: str, message: str) -> None:
         hint = "Its user may not do this: let source.token_file hold another user's token."

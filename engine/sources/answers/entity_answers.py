@@ -1,9 +1,9 @@
-"""Asking for extended entity rows: a command that Home Assistant refuses is taken apart, down to the rows at fault.
+"""Requests extended entity rows; a command that Home Assistant refuses is split until the rows at fault are found.
 
 Home Assistant checks every entity_id of `get_entries` and refuses them all for one (`invalid_format`), or fails while it
-writes the answer (`unknown_error`, where an integration left something in a row that is no JSON). Entity_ids that it
-kept from earlier versions and takes for invalid today, such as `media_player.x__y`, are requested one by one; it looks
-others up in lower case, and answers null. (2024.3.3 and 2026.11.0, seen 2026-11-28.)
+writes the answer (`unknown_error`, where an integration left a value in a row that JSON cannot express). Entity_ids
+kept from earlier versions that are invalid today, such as `media_player.x__y`, are requested one by one; Home
+Assistant looks others up in lower case, and answers null. (2024.3.3 and 2026.11.0, seen 2026-11-28.)
 """
 
 import re
@@ -16,7 +16,7 @@ from engine.ports import Progress
 from engine.sources.answers.command_results import ENTITY_ENTRIES
 from engine.sources.answers.commands import CommandFailed, CommandSender
 
-# A few rows at fault are found with a dozen refusals each; a core that refuses everything is not asked endlessly.
+# A dozen refusals find one row at fault; the limit ends the search in a core that refuses everything.
 REFUSALS_MAX = 500
 
 # Error codes that are not about the requested entities.
@@ -27,23 +27,23 @@ _VALID = re.compile(r"(?!.+__)(?!_)[\da-z_]+(?<!_)\.(?!_)[\da-z_]+(?<!_)")
 
 
 class Answers(NamedTuple):
-    """What `get_entries` answered, undecoded, and the entity_ids for which it was refused."""
+    """The undecoded answers of `get_entries`, and the entity_ids that it refused."""
 
     results: list[msgspec.Raw]
     refused: set[str]
 
 
 def is_valid(entity_id: str) -> bool:
-    """Whether Home Assistant takes the entity_id for one."""
+    """Whether Home Assistant accepts the entity_id as valid."""
     return _VALID.fullmatch(entity_id) is not None
 
 
 async def ask_for_entries(
     connection: CommandSender, entity_ids: Sequence[str], per_command: int, progress: Progress
 ) -> Answers:
-    """Ask for the extended rows of these entities, so many at a time.
+    """Request the extended rows of these entities in chunks.
 
-    Raises SourceError, also where Home Assistant refuses the command and not a row.
+    Raises SourceError, also where Home Assistant refuses the command rather than a row.
     """
     answers, refusals, left = Answers([], set()), 0, len(entity_ids)
     chunks = _chunks(entity_ids, per_command)
@@ -64,14 +64,14 @@ async def ask_for_entries(
                 answers.refused.update(chunk)
                 left -= len(chunk)
     if any(map(is_valid, answers.refused)):
-        # Without any row in it the command works, unless it is the command that fails and not a row.
+        # An empty request works unless the command itself is refused rather than a row.
         await connection.command(ENTITY_ENTRIES, entity_ids=[])
     progress("entities", len(entity_ids), len(entity_ids))
     return answers
 
 
 def _chunks(entity_ids: Sequence[str], per_command: int) -> list[list[str]]:
-    """What to ask for at a time, last first; those that are not valid by themselves."""
+    """The chunks to request, last first; invalid entity_ids are in chunks of their own."""
     valid = [entity_id for entity_id in entity_ids if is_valid(entity_id)]
     others = [entity_id for entity_id in entity_ids if not is_valid(entity_id)]
     return [

@@ -1,16 +1,16 @@
-"""What the entity store says of names: which core's rule they follow, and original names as the websocket shows them.
+"""Names in the entity store: which core's rule they follow, and original names as the websocket shows them.
 
-Since 2026.4 Home Assistant stores the full name that an integration gave and strips the device's name on the
-way out, for integrations that do not say `has_entity_name`. A reader of the store must strip it likewise, or
-one home would have two contents. The rule was read in `helpers/entity_registry.py`
+Since 2026.4 Home Assistant stores the full name that an integration gave and strips the device's name when
+it lists entities, for integrations that do not set `has_entity_name`. A reader of the store must strip it too, or
+one home would have two contents. The rule comes from `helpers/entity_registry.py`
 (`_async_strip_prefix_from_entity_name`) of 2026.4.0 and 2026.11.0, where it is the same (seen 2026-11-23).
 """
 
 _SEPARATORS = " -:"
 
-# The first minor versions of the entity store, and of the cores that write them, whose entities are named by another
-# rule (`STORAGE_VERSION_MINOR` of `helpers/entity_registry.py` from 2024.3.3 to 2026.11.0, seen 2026-11-28). 2026.9 and
-# 2026.10 both write 23 and differ only in names that a user made empty: those are shown as 2026.10 shows them.
+# The minor versions of the entity store at which the naming rule changed, and the cores that write them
+# (`STORAGE_VERSION_MINOR` of `helpers/entity_registry.py` from 2024.3.3 to 2026.11.0, seen 2026-11-28). 2026.9 and
+# 2026.10 both write 23 and differ only in names that a user emptied: those are shown as 2026.10 shows them.
 _RULES = ((24, (2026, 11)), (23, (2026, 10)), (22, (2026, 4)), (20, (2026, 2)))
 _OLDEST_RULE = (2024, 3)
 
@@ -21,7 +21,7 @@ def names_as_of(minor: int) -> tuple[int, int]:
 
 
 def without_device_name(name: str | None, device_name: str | None) -> str | None:
-    """The rest of `name` after `device_name` and at least one separator; `name` itself if it has no such front.
+    """The rest of `name` after `device_name` and at least one separator; `name` itself if it has no such prefix.
 
     The rest is empty when the names are equal. Letter case does not matter, and a first word in lower case is
     capitalised.

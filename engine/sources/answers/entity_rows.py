@@ -1,16 +1,16 @@
-"""The entities of a home: a list whose rows lack some fields, completed by extended rows that are requested by entity_id.
+"""The entities of a home: a list whose rows lack some fields, completed by extended rows requested by entity_id.
 
-The conversation is the caller's; this holds what it comes to. One read is `take_list`, then the answers to
-`get_entries` for the entity_ids it returned to `take_entries`. A list row since 2024.8 carries
-`modified_at`, which every change of the entity moves, so one that is byte for byte that of last time needs
-no extended row again; where one has no such stamp (older cores), all are requested each time, and those
-unchanged are not decoded. The same goes where rows are set aside, or refused without their entity_id being the reason.
+The caller sends the commands; this keeps their results. One read is `take_list`, then `take_entries` with the answers
+of `get_entries` for the entity_ids that `take_list` returned. Since 2024.8 a list row has `modified_at`, which moves with
+every change of the entity, so a list row with the same bytes as last time needs no new extended row. Where a row
+has no such stamp (older cores), all are requested each time, and unchanged ones are not decoded. The same holds where
+rows are set aside, or refused for a reason other than their entity_id.
 
-Invariant: a record is made from an extended row whose `id` is the one that was listed under its entity_id.
-If that is not available (the entity was renamed or removed meanwhile), the read has to begin again with the
-list, because taking a renamed entity for a removed one would delete it. An entity whose extended row is refused, or
-is not there twice running under the same list row, is read from the list with what that knows; the fields it does
-not know are in the listing's `partly_read`.
+Invariant: a record is made from an extended row whose `id` is the one listed under its entity_id.
+If there is none (the entity was renamed or removed meanwhile), the read has to start again with the
+list, because mistaking a renamed entity for a removed one would delete it. An entity whose extended row is refused, or
+is missing twice in a row for the same list row, is read from its list row alone; the fields that this lacks
+are in the listing's `partly_read`.
 """
 
 from collections import Counter
@@ -45,12 +45,12 @@ if TYPE_CHECKING:
     from engine.core.records.record import Key
 
 _categories = attrgetter("record.categories")  # of known entities
-# What extended rows have and list rows have not.
+# Fields of extended rows that list rows lack.
 _EXTENDED = frozenset({"aliases", "capabilities", "device_class", "original_device_class", "original_icon"})
 
 
 class _Listed(msgspec.Struct, frozen=True):
-    """A listed entity whose extended row is wanted."""
+    """A listed entity whose extended row is needed."""
 
     id: str
     entity_id: str
@@ -64,7 +64,7 @@ class EntityRows:
     """The entities of one home, over any number of reads."""
 
     def __init__(self, fingerprint: Fingerprint | None = None, extended: ExtendedRows | None = None) -> None:
-        """`extended` receives every extended row, where those are less reliable than their list rows."""
+        """`extended` records every extended row, for sources where one may change without its list row."""
         self._fingerprint = fingerprint or Fingerprint()
         self._extended_rows = extended
         self._aliases_ordered = True
@@ -74,17 +74,17 @@ class EntityRows:
         self._by_list_row: Mapping[bytes, Known] = {}  # empty if its rows have no stamps
         self._by_extended_row: dict[bytes, Known] = {}  # empty if they have
         self._scopes: Counter[str] = Counter()  # entities in categories, by the categories' scope
-        self._partly: dict[bytes, tuple[Key, frozenset[str]]] = {}  # by list row: what is not known of it
+        self._partly: dict[bytes, tuple[Key, frozenset[str]]] = {}  # by list row: the fields it lacks
         # Of the read under way:
         self._set_aside: list[SetAside] = []
-        self._unanswered: set[bytes] = set()  # list rows whose extended row was requested and did not come
+        self._unanswered: set[bytes] = set()  # list rows whose extended row was requested but missing
         self._taken: RowMap | None = None
         self._kept: Mapping[bytes, Known] = {}
-        self._gone: list[Known] = []  # of those known by their list rows
+        self._gone: list[Known] = []  # entities known by their list rows that are no longer listed
         self._wanted: dict[str, _Listed] = {}
 
     def begin(self, *, aliases_ordered: bool) -> None:
-        """Begin a read. Aliases are a set before 2026.4; if that changes, nothing known counts any more."""
+        """Begin a read. Aliases are a set before 2026.4; if that changes, all that is known is dropped."""
         self._unanswered = set()
         if aliases_ordered != self._aliases_ordered:
             self._aliases_ordered = aliases_ordered
@@ -95,16 +95,16 @@ class EntityRows:
         self._map, self._by_list_row = None, {}
 
     def take_list(self, answer: msgspec.Raw) -> list[str]:
-        """Take the answer of `config/entity_registry/list`; returns the entity_ids to ask `get_entries` for.
+        """Take the answer of `config/entity_registry/list`; returns the entity_ids to request from `get_entries`.
 
-        Raises SourceInvalid when it is no list.
+        Raises SourceInvalid when it is not a list.
         """
         known, what = self._by_list_row, "The entity list"
         found = find_rows(self._fingerprint, self._map, answer, known, what)
         self._gone = [known[fingerprint] for fingerprint in found.gone]
         self._kept = with_changes(known, {}, found.gone)
         if self._map is not None and len(self._kept) + len(found.fresh) != len(found.rows):
-            # A row is there twice. Which, is seen when all are looked at.
+            # A row occurs twice; looking at all of them shows which.
             self._forget()
             return self.take_list(answer)
         self._taken, self._set_aside = found.rows, []
@@ -127,8 +127,8 @@ class EntityRows:
         """Take the answers of `get_entries`, decoded or not, for all that was requested; returns the home's entities.
 
         `refused` are entity_ids for which there is no answer. Returns None when an entity was renamed or removed since it
-        was listed: read the list again; never if that `is_final`. Raises SourceInvalid when an answer is not what it
-        should be.
+        was listed: read the list again. If the read `is_final`, never returns None. Raises SourceInvalid when an answer
+        has the wrong shape.
         """
         entries: dict[str, msgspec.Raw] = {}
         for result in results:
@@ -160,7 +160,7 @@ class EntityRows:
         return self._entities
 
     def are_completed_by(self, entries: Mapping[str, msgspec.Raw]) -> bool:
-        """Whether the entities that are known by the list that was taken would be what they are with these extended rows."""
+        """Whether these extended rows would leave every entity known by the list just taken as it is."""
         known = self._kept.keys()
         return not known or (
             self._extended_rows is not None and self._extended_rows.are_among(known, entries)
@@ -174,7 +174,7 @@ class EntityRows:
             later = self._entities.then(entities.values(), list(added.values()), self._gone)
         else:
             later = Listing(entities.values())
-        self._map, self._wanted = self._taken, {}  # what was wanted holds the whole answer
+        self._map, self._wanted = self._taken, {}  # the rows still wanted keep the whole answer in memory
         self._by_list_row = entities if has_modified_at else {}
         self._by_extended_row = by_extended_row
         self._take_over(later)
@@ -183,11 +183,11 @@ class EntityRows:
         self._entities.partly_read = dict(self._partly.values())
 
     def _is_settled(self, listed: _Listed) -> bool:
-        """Whether to ask again would bring the same."""
+        """Whether another request would return the same."""
         return listed.fingerprint in self._unanswered or not is_valid(listed.entity_id)
 
     def _extended(self, row: msgspec.Raw, made: dict[bytes, Known], values: Interner) -> Known | None:
-        """What an extended row says; None when it cannot be used."""
+        """The entity of an extended row; None when it cannot be used."""
         try:
             if self._taken is not None and not self._by_extended_row:
                 return self._make(row, values)  # it is known by its list row
@@ -200,7 +200,7 @@ class EntityRows:
         return known
 
     def _from_list(self, listed: _Listed, made: dict[bytes, Known], values: Interner) -> Known | None:
-        """What the list row says, and what it does not; None, and set aside, when it cannot be used."""
+        """The entity of a list row, with the fields it lacks noted; None, and set aside, when it cannot be used."""
         name = listed.fingerprint
         try:
             known = self._by_extended_row.get(name) or self._make(listed.row, values)
@@ -210,12 +210,12 @@ class EntityRows:
         made[name] = known
         self._partly[name] = (known.key, _EXTENDED - read_object("entity", listed.row).keys())
         if is_valid(listed.entity_id):
-            # It may be answered next time, so it is requested again although its list row is the same.
+            # The next request may succeed, so it is made although the list row is unchanged.
             self._taken = None
         return known
 
     def _take_over(self, later: Listing) -> None:
-        """Keep the very same listing where nothing changed, so that what was made of it can be kept."""
+        """Keep the same listing object if nothing changed, so that what was derived from it stays valid."""
         added, gone = later.changes_since(self._entities)
         if added or gone:
             self._scopes.update(_scopes(added))
@@ -223,13 +223,13 @@ class EntityRows:
             self._entities = later
 
     def recall(self, listed: RecalledList, *, aliases_ordered: bool, scopes: Mapping[str, int]) -> None:
-        """Know these entities, and nothing before. `scopes` are how many are in categories of each."""
+        """Start from these entities only. `scopes`: the number of entities with categories of each scope."""
         self._aliases_ordered = aliases_ordered
         self._map, self._entities, self._by_list_row = listed.map, listed.listing, listed.by_row
         self._scopes = Counter(scopes)
 
     def learned(self) -> LearnedList | None:
-        """What there is to keep of the last complete read; None if its rows say too little to know them by."""
+        """What to keep of the last complete read; None if its rows do not identify their contents."""
         if self._map is None or self._partly or self._entities.set_aside:
             return None
         extended = self._extended_rows.keep(self._map) if self._extended_rows is not None else b""
@@ -237,26 +237,26 @@ class EntityRows:
 
     @property
     def rows(self) -> RowMap | None:
-        """The rows of the last complete list; None if they say too little to know them by."""
+        """The rows of the last complete list; None if they do not identify their contents."""
         return self._map
 
     @property
     def aliases_ordered(self) -> bool:
-        """Whether aliases are an ordered list and no set."""
+        """Whether aliases are an ordered list rather than a set."""
         return self._aliases_ordered
 
     @property
     def scope_counts(self) -> dict[str, int]:
-        """The scopes of all categories that entities of the last complete read are in, and how many are."""
+        """The number of entities of the last complete read with categories of each scope."""
         return {scope: count for scope, count in self._scopes.items() if count}
 
     @property
     def category_scopes(self) -> set[str]:
-        """The scopes of all categories that entities of the last complete read are in."""
+        """The scopes of all categories of entities in the last complete read."""
         return set(self.scope_counts)
 
     def take_list_only(self) -> Listing:
-        """The home's entities from their list rows alone, where there are no extended rows."""
+        """The home's entities from their list rows alone, for sources without extended rows."""
         values = Interner()
         known = (self._from_list(row, {}, values) for row in self._wanted.values())
         rows = [row for row in known if row is not None]
@@ -266,7 +266,7 @@ class EntityRows:
         return known_record(entity_record(row, aliases_ordered=self._aliases_ordered), values)
 
     def _read_listed(self, row: Row) -> _Listed | None:
-        """What is needed to request the extended row; None, and set aside, when that is impossible."""
+        """The fields needed to request the extended row; None, and set aside, when they are unusable."""
         try:
             return _listed(row, entity_list_row(row.data))
         except UnusableRow as error:
@@ -274,7 +274,7 @@ class EntityRows:
             return None
 
     def _asked_for(self, listed: list[_Listed]) -> dict[str, _Listed]:
-        """The listed entities by entity_id; those that share one are set aside, for there is one answer for it."""
+        """The listed entities by entity_id; those that share one are set aside, because it has only one answer."""
         counts = Counter(row.entity_id for row in listed)
         if len(counts) < len(listed):
             ids = Counter(row.id for row in listed)

@@ -1,7 +1,7 @@
-"""Equal values of many records held once: integrations, devices, icons and options repeat from row to row.
+"""Holds equal values of many records once: integrations, devices, icons and options repeat from row to row.
 
-A decoder creates every value again. For 20,000 entities the repeated ones are half of the memory. A command, which ends soon,
-shares none: it would take a tenth of its pass.
+A decoder creates every value again. For 20,000 entities the duplicates are half of the memory. A command, which ends soon,
+shares none: sharing would take a tenth of its pass.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ import msgspec
 from engine.core.records.record import RECORD_TYPES, Json, Record
 from engine.process.garbage_collection import ends_soon
 
-# What is another for every record, and what no record holds an object for.
+# Fields whose values differ in every record.
 _OWN = frozenset({"id", "entity_id", "unique_id", "created_at", "modified_at"})
 
 
@@ -27,15 +27,15 @@ _SHARED = {name: _shared_fields(type_) for name, type_ in RECORD_TYPES.items()}
 
 
 class Interner:
-    """The values of the records of one read. Keep it no longer: it would keep values alive that no record holds any more."""
+    """The values of the records of one read. Drop it after the read: it keeps values alive that no record uses any more."""
 
     def __init__(self) -> None:
-        """Nothing is shared yet."""
+        """Share nothing yet."""
         self._by_text: dict[bytes, Json] = {}
         self._is_of_use = not ends_soon()
 
     def intern(self, record: Record) -> None:
-        """Put values that equal earlier ones in their place; the record says the same as before.
+        """Replace values by equal earlier ones; the record's content stays the same.
 
         A record's lists and objects are never mutated, so sharing them is safe.
         """
@@ -48,7 +48,7 @@ class Interner:
             if type(value) is str:
                 shared: Json = intern(value)
             elif not value or value == (None,):
-                continue  # a default, which is one object anyway
+                continue  # a default, which is a shared object anyway
             elif type(value) in (dict, tuple):
                 shared = self._by_text.setdefault(_encode(value), value)
             else:

@@ -1,4 +1,4 @@
-"""The rows of one list, made into records, and what changed of them from one read to the next."""
+"""The rows of one list as records, and their changes from one read to the next."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from operator import attrgetter
@@ -9,11 +9,11 @@ from engine.core.records.record import Key, Record
 from engine.core.records.set_aside import SetAside
 from engine.sources.answers.interning import Interner
 
-ENTITIES = "entity"  # the name of the list of entities; other lists are called by their registry, too
+ENTITIES = "entity"  # the name of the list of entities; other lists have the name of their registry
 
 
 class Known(NamedTuple):
-    """A record, its content hash, and its key, which is not cheap to ask for."""
+    """A record with its content hash and its key, which are costly to compute."""
 
     record: Record
     hash: str
@@ -21,7 +21,7 @@ class Known(NamedTuple):
 
 
 def known_record(record: Record, values: Interner) -> Known:
-    """A record with its hash and key computed, and its values shared with others of its read."""
+    """The record with its hash and key computed, and its values shared with other records of the read."""
     values.intern(record)
     return Known(record, content_hash(record), record.key)
 
@@ -30,13 +30,13 @@ _key = attrgetter("key")
 
 
 class Listing(Collection[Known]):
-    """Rows of which those that did not change since the listing before are the very same objects."""
+    """The rows of a list. Rows that are unchanged since the previous listing are the same objects as there."""
 
     def __init__(self, rows: Collection[Known] = (), set_aside: Iterable[SetAside] = ()) -> None:
-        """A listing of which nothing is known but its rows, and which others are set aside."""
+        """A listing of these rows, with no known predecessor; `set_aside` are the rows that cannot be used."""
         self._rows = rows
         self.set_aside = tuple(set_aside)
-        self.partly_read: Mapping[Key, frozenset[str]] = {}  # fields that are not known of a record
+        self.partly_read: Mapping[Key, frozenset[str]] = {}  # unknown fields by record
         self.name = object()
         self._base: object | None = None
         self._changes: tuple[list[Known], list[Known]] = ([], [])
@@ -44,7 +44,7 @@ class Listing(Collection[Known]):
     def then(self, rows: Collection[Known], added: list[Known], gone: list[Known]) -> "Listing":
         """The listing after this one, for a caller that knows what changed."""
         later = Listing(rows)
-        # By its name, because to hold the listing before would be to hold every one there ever was.
+        # By its name: a reference to the previous listing would keep all earlier ones alive.
         later._base, later._changes = self.name, (added, gone)
         return later
 
@@ -64,9 +64,9 @@ class Listing(Collection[Known]):
         return row in self._rows
 
     def __iter__(self) -> Iterator[Known]:
-        """Go through the rows."""
+        """Iterate over the rows."""
         return iter(self._rows)
 
     def __len__(self) -> int:
-        """How many rows there are."""
+        """The number of rows."""
         return len(self._rows)

@@ -1,8 +1,8 @@
-"""What makes ids change by the hundred without anything having changed in the home.
+"""Events that change ids by the hundred although nothing changed in the home.
 
 Two such events are known: a store that was corrupt, after which Home Assistant starts over with an empty
 registry and new ids, and the upgrade to 2026.8, which replaced each device shared by several config entries
-by one per entry. Both leave traces, in the live API and in the store, that mean the same.
+by one per entry. Both leave equivalent traces in the live API and in the store.
 """
 
 from collections.abc import Iterable
@@ -17,10 +17,10 @@ _FILE = ".corrupt."
 
 
 def corrupt_stores_of_issues(issue_ids: Iterable[str]) -> tuple[str, ...]:
-    """The registry stores that Home Assistant's repair issues call corrupt, sorted.
+    """The registry stores that Home Assistant's repair issues report as corrupt, sorted.
 
-    The issue stays until a person settles it, also when it is ignored. Issues are called
-    `storage_corruption_<store>_<time>` (2026.11.0, seen 2026-11-23). Other stores do not matter here.
+    The issue stays until the user resolves it, even if ignored. Issues are called
+    `storage_corruption_<store>_<time>` (2026.11.0, seen 2026-11-23). Issues of other stores are skipped.
     """
     named = {i.removeprefix(_ISSUE).rpartition("_")[0] for i in issue_ids if i.startswith(_ISSUE)}
     return tuple(sorted(named & set(STORES.values())))

@@ -1,8 +1,8 @@
 """Registry rows of the websocket API, turned into records.
 
-Pure. Knows which keys of a row are copies of others, which change without anything having changed, and in
-what Home Assistant 2024.3 to 2026.11 differ; all else is left to the record. An unknown key
-survives into the record's `extra`. Rows of the store are brought into this form first (see `storage_rows`).
+Pure. Knows which keys of a row are copies of others, which change although the item did not, and how Home Assistant
+2024.3 to 2026.11 differ; everything else is the record's task. An unknown key is kept in the
+record's `extra`. Rows of the store are converted into this form first (see `storage_rows`).
 
 Facts about rows were measured on Home Assistant 2024.3.3 and 2026.11.0 and read in the versions between
 (seen 2026-11-23); https://developers.home-assistant.io/docs/device_registry_index describes devices.
@@ -21,7 +21,7 @@ from engine.core.records.set_aside import UnusableRow
 from engine.sources.answers.subentries import subentries_of
 from engine.sources.json_text import decode_json
 
-# What a config entry row says about the running integration and not about the entry: it changes at every
+# Keys of a config entry row that describe the running integration rather than the entry: they change at every
 # start, and during retries every few seconds.
 _ENTRY_STATE = frozenset(
     {
@@ -36,7 +36,7 @@ _ENTRY_STATE = frozenset(
         "supports_unload",
         "supported_subentry_types",
         "num_subentries",
-        # Never on the wire so far. They hold secrets in the store, so they would here.
+        # Never sent so far. In the store they hold secrets.
         "data",
         "options",
         "unique_id",
@@ -49,7 +49,7 @@ _EXTENDED_ROWS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 class EntityListRow(msgspec.Struct):
-    """What of a list row is needed to ask for its extended row."""
+    """The fields of a list row that are needed to request its extended row."""
 
     id: str
     entity_id: str
@@ -61,13 +61,13 @@ _ENTITY_LIST_ROWS = msgspec.json.Decoder(list[EntityListRow])
 
 
 def has_ordered_aliases(ha_version: str | None) -> bool | None:
-    """Whether entity aliases are an ordered list (2026.4) and no set; None when the version is unknown."""
+    """Whether entity aliases are an ordered list (2026.4 and later) or a set; None when the version is unknown."""
     version = version_of(ha_version)
     return None if version is None else version >= _ALIASES_ORDERED_SINCE
 
 
 def entity_list_rows(answer: msgspec.Raw) -> list[EntityListRow]:
-    """What the rows of a whole list say of their entities' identities; none where they have to be read one by one."""
+    """The identities in the rows of a whole list; empty where rows have to be decoded one by one."""
     try:
         found = _ENTITY_LIST_ROWS.decode(answer)
     except DECODE_ERRORS:
@@ -76,7 +76,7 @@ def entity_list_rows(answer: msgspec.Raw) -> list[EntityListRow]:
 
 
 def entity_list_row(row: msgspec.Raw) -> EntityListRow:
-    """What a list row says of its entity's identity. Raises UnusableRow."""
+    """The entity's identity in a list row. Raises UnusableRow."""
     try:
         found = _ENTITY_LIST_ROW.decode(row)
     except DECODE_ERRORS:
@@ -101,7 +101,7 @@ def entity_record(row: bytes | msgspec.Raw, *, aliases_ordered: bool) -> Record:
 
 
 def ordered_aliases(aliases: tuple[str | None, ...]) -> tuple[str | None, ...]:
-    """The set of the user's aliases (before 2026.4) in today's form: the computed name (None) comes first."""
+    """The user's aliases, a set before 2026.4, in today's form: the computed name (None) comes first."""
     return (None, *sorted({alias for alias in aliases if alias is not None}))
 
 
@@ -111,7 +111,7 @@ def entity_record_from_fields(row: dict[str, Json]) -> Record:
 
 
 def row_record(registry: str, row: bytes | msgspec.Raw, *, scope: str = "") -> Record:
-    """The record of one row of any other registry; `scope` is the one that a category was listed for.
+    """The record of one row of any other registry; `scope` is that of the category list.
 
     Raises UnusableRow.
     """
@@ -132,7 +132,7 @@ def device_record(row: dict[str, Json]) -> Record:
     """The record of a device row of any version, child devices included. Raises UnusableRow.
 
     Since 2026.8 a device has one owner, `config_entry_id`; the lists of owners are copies for compatibility,
-    announced to go in 2027. Taking what is a copy as absent keeps every hash when they do.
+    to be removed in 2027. Treating a copy as absent keeps every hash unchanged when they go.
     """
     primary = row.pop("primary_config_entry", None)
     entries = row.get("config_entries")
@@ -166,14 +166,14 @@ def decode_entries(answer: msgspec.Raw) -> dict[str, msgspec.Raw]:
 def aliases_look_ordered(entries: msgspec.Raw) -> bool:
     """Whether extended rows come from 2026.4 or later, recognised by a null among their aliases.
 
-    A guess for recordings that do not say their version: null is the default there and unknown before.
+    A guess for recordings without a version: null is the default there and did not exist before.
     """
     rows = decode_json(_EXTENDED_ROWS, entries, "The answer to get_entries").values()
     return any(None in _aliases_of(row) for row in rows if not _is_null(row))
 
 
 def _is_null(row: msgspec.Raw) -> bool:
-    view = memoryview(row)  # no copy is made of rows that are none
+    view = memoryview(row)  # no copy is made of longer rows
     return len(view) == len(b"null") and bytes(view) == b"null"
 
 

@@ -1,8 +1,8 @@
-"""Config subentries: the parts of a config entry that have titles of their own (2025.3), such as a conversation agent.
+"""Config subentries: parts of a config entry with their own titles (2025.3 and later), such as a conversation agent.
 
-Kept with id, type and title, and with nothing else: their `data` holds passwords as the entry's does. Stored entries
-carry them; the live API lists them one entry at a time, and only for an administrator. For any other user they are not
-known.
+Only id, type and title are kept: their `data` holds passwords, as the entry's does. Stored entries
+contain them; the live API lists them one entry at a time, and only for an administrator. For any other user they are
+unknown.
 """
 
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ LIST_SUBENTRIES = "config_entries/subentries/list"
 
 
 class _Subentry(msgspec.Struct):
-    """What is kept; what is beside it is never decoded."""
+    """The fields that are kept; no other is ever decoded."""
 
     subentry_id: Json = None
     subentry_type: Json = None
@@ -37,7 +37,7 @@ _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def decode_subentries(listed: msgspec.Raw | bytes) -> list[dict[str, Any]]:
-    """Id, type and title of each subentry in a JSON list, sorted by id; what is no such list has none."""
+    """Id, type and title of each subentry in a JSON list, sorted by id; empty when it is not such a list."""
     try:
         return _kept(_SUBENTRIES.decode(listed))
     except DECODE_ERRORS:
@@ -45,7 +45,7 @@ def decode_subentries(listed: msgspec.Raw | bytes) -> list[dict[str, Any]]:
 
 
 def subentries_of(listed: Json) -> list[dict[str, Any]]:
-    """As `decode_subentries`, of a list that is decoded."""
+    """As `decode_subentries`, for a decoded list."""
     rows = listed if isinstance(listed, list) else []
     names = ("subentry_id", "subentry_type", "title")
     return _kept(_Subentry(*(row.get(name) for name in names)) for row in rows if isinstance(row, dict))
@@ -68,11 +68,11 @@ def _kept(rows: Iterable[_Subentry]) -> list[dict[str, Any]]:
 
 
 async def with_subentries(connection: CommandSender, answer: msgspec.Raw) -> msgspec.Raw:
-    """The answer of `config_entries/get` with the subentries of those entries that have any, as far as Home Assistant lists them."""
+    """The answer of `config_entries/get` with the subentries of its entries added, as far as Home Assistant lists them."""
     try:
         rows = _ROWS.decode(answer)
     except DECODE_ERRORS:
-        return answer  # the list's own reader says what is wrong
+        return answer  # the reader of the list reports the error
     found: dict[int, msgspec.Raw] = {}
     for position, row in enumerate(rows):
         entry = _entry(row)
@@ -97,4 +97,4 @@ def _entry(row: msgspec.Raw) -> _ConfigEntryRow:
     try:
         return _ENTRY.decode(row)
     except DECODE_ERRORS:
-        return _ConfigEntryRow()  # an odd row costs the others nothing
+        return _ConfigEntryRow()  # an odd row does not affect the others

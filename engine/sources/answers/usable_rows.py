@@ -1,4 +1,4 @@
-"""The rows of one read, made into records one by one: those that cannot be are set aside, with their place."""
+"""Turns the rows of one read into records one by one, and sets unusable ones aside with their position."""
 
 from collections.abc import Callable, Iterable, Mapping
 
@@ -8,25 +8,25 @@ from engine.core.records.lenient import read_object
 from engine.core.records.record import Json, Record
 from engine.core.records.set_aside import SetAside, UnusableRow
 
-# A row with its place in its list, counted from 1.
+# A row with its position in its list, counted from 1.
 Placed = tuple[int, dict[str, Json]]
 # The fields to decode, and how.
 Fields = Mapping[str, Callable[[msgspec.Raw], Json]]
 
 
 class UsableRows:
-    """Gathers what is set aside while rows are made into records."""
+    """Collects the rows that are set aside while the others become records."""
 
     def __init__(self) -> None:
-        """Nothing is set aside yet."""
+        """Set nothing aside yet."""
         self.set_aside: list[SetAside] = []
 
     def objects(
         self, registry: str, rows: Iterable[msgspec.Raw], only: Fields | None = None, **given: Json
     ) -> list[Placed]:
-        """The rows that are objects, decoded, or of each `only` some fields.
+        """The rows that are objects, decoded; with `only`, some fields of each.
 
-        `given` are fields that the list knows of all its rows.
+        `given` are fields that the list gives for all its rows.
         """
         found: list[Placed] = []
         for position, row in enumerate(rows, 1):
@@ -37,7 +37,7 @@ class UsableRows:
         return found
 
     def records(self, rows: Iterable[Placed], make: Callable[[dict[str, Json]], Record]) -> list[Record]:
-        """The records of decoded rows; `make` uses them up."""
+        """The records of decoded rows; `make` consumes the rows."""
         found: list[Record] = []
         for position, row in rows:
             try:

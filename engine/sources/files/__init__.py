@@ -1,1 +1,1 @@
-"""Home Assistant at rest: captures, the storage folder, backups, and looking at them now and then."""
+"""Home Assistant's files: captures, the storage folder, backups, and polling them for changes."""

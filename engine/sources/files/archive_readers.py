@@ -1,6 +1,6 @@
-"""Files that an archive is read from: one that bounds what is read at a time, one that only goes forward.
+"""File objects for reading an archive: one limits the size of a read, one only moves forward.
 
-Neither knows what an archive is. Both offer what tarfile needs: read, seek, tell.
+Neither knows the archive's format. Both have the methods that tarfile needs: read, seek, tell.
 """
 
 import io
@@ -9,20 +9,20 @@ from typing import IO, Protocol
 
 from engine.errors import SourceInvalid
 
-READ_BYTES_MAX = 16 * 2**20  # one read of an archive; longer ones are headers that lie about their size
+READ_BYTES_MAX = 16 * 2**20  # one read of an archive; a longer one comes from a header with a false size
 _CHUNK_BYTES = 2**20
-_KEPT_BYTES = 1024  # tarfile goes back by one byte, to see that a member is there to its end
+_KEPT_BYTES = 1024  # tarfile goes back one byte to check that a member is complete
 
 
 class Readable(Protocol):
-    """What can be read on."""
+    """Something that can be read sequentially."""
 
     def read(self, size: int, /) -> bytes:
-        """At most so many bytes; none at the end."""
+        """At most `size` bytes; none at the end."""
 
 
 class BoundedReader(io.RawIOBase):
-    """A file that gives out at most so much at a time, and remembers what it gave out last."""
+    """A file that limits the size of each read, and keeps the bytes it returned last."""
 
     def __init__(self, opened: "IO[bytes] | ForwardReader", file: Path) -> None:
         """`file` is named in errors."""
@@ -32,11 +32,11 @@ class BoundedReader(io.RawIOBase):
         self.last_read = b""
 
     def seekable(self) -> bool:
-        """As tarfile needs it."""
+        """True, as tarfile requires."""
         return True
 
     def read(self, size: int = -1) -> bytes:
-        """At most `size` bytes. Raises SourceInvalid when that is too much to be meant."""
+        """At most `size` bytes. Raises SourceInvalid when `size` is implausibly large."""
         if not 0 <= size <= READ_BYTES_MAX:
             raise SourceInvalid(
                 f"{self._file} has a header of {size} bytes: damaged, or not a backup.",
@@ -46,26 +46,26 @@ class BoundedReader(io.RawIOBase):
         return self.last_read
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        """Go to another place."""
+        """Move to another position."""
         return self._opened.seek(offset, whence)
 
     def tell(self) -> int:
-        """Where it stands."""
+        """The position."""
         return self._opened.tell()
 
 
 class ForwardReader:
-    """A file of which nothing is read twice: what was unpacked or decrypted would have to be so from the beginning.
+    """A file that is read only once, because reading it again would unpack or decrypt it from the beginning.
 
-    Going forward reads what is between; going back works as far as a tar's last block.
+    Seeking forward reads the bytes in between; seeking back reaches as far as a tar's last block.
     """
 
     def __init__(self, opened: Readable) -> None:
-        """It is at its beginning."""
+        """Start at the beginning."""
         self._opened = opened
-        self._at = 0  # up to where the file was read
-        self._kept = b""  # what was read last
-        self._back = 0  # how far before that the next read begins
+        self._at = 0  # the position up to which the file was read
+        self._kept = b""  # the bytes read last
+        self._back = 0  # how many bytes before `_at` the next read begins
 
     def read(self, size: int) -> bytes:
         """The next bytes; fewer than `size` only at the end."""
@@ -82,7 +82,7 @@ class ForwardReader:
         return b"".join(parts)
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        """Go to a place counted from the beginning. Raises ValueError when it lies too far back."""
+        """Move to a position counted from the beginning. Raises ValueError when it is too far back."""
         if whence != io.SEEK_SET or offset < self._at - len(self._kept):
             raise ValueError("it cannot be read backwards")
         if offset <= self._at:
@@ -94,5 +94,5 @@ class ForwardReader:
         return self._at
 
     def tell(self) -> int:
-        """Where the next read begins."""
+        """The position of the next read."""
         return self._at - self._back

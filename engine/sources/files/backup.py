@@ -1,10 +1,10 @@
-"""The source `backup:FILE`: a backup of Home Assistant, read in place; an encrypted one with its key.
+"""The source `backup:FILE`: a backup of Home Assistant, read in place; an encrypted one needs its key.
 
-A backup is a plain tar with `backup.json` and `homeassistant.tar.gz` (or `.tar`); the registries are in the
-latter, below `data/.storage/`, as the files they were, so up to one save delay older than the backup (cores
+A backup is a plain tar with `backup.json` and `homeassistant.tar.gz` (or `.tar`). The latter holds the registry files
+below `data/.storage/`, as last saved, so up to one save delay older than the backup (cores
 2024.3.3 and 2026.11.0, and Supervisor; seen 2026-11-23). Nothing is extracted to disk: the few members that
-are wanted are read by their exact names, so no name in the archive can lead anywhere. Sizes are bounded,
-because an archive may claim or unpack to any.
+are needed are read by their exact names, so no name in the archive can escape to another path. Sizes are bounded,
+because an archive may claim, or unpack to, any size.
 """
 
 import gzip
@@ -32,7 +32,7 @@ from engine.sources.files.stored_files import FILES, StorageFiles, StoredFile
 from engine.sources.json_text import decode_json
 
 INNER_BYTES_MAX = 64 * 2**30  # unpacked; most of it is the recorder's database, which is skipped
-# A database shrinks to a tenth; gzip can make a thousandth of what says nothing.
+# A database shrinks to a tenth; gzip shrinks repetitive data to a thousandth.
 UNPACKED_RATIO_MAX = 200
 _UNPACKED_ALWAYS_BYTES = 2**30
 MEMBERS_MAX = 1_000_000
@@ -54,7 +54,7 @@ _KEY_REMEDY = (
 
 
 class BackupSource(Source):
-    """Reads a backup. `clock` gives Unix seconds, for one that does not carry its date; `key` opens an encrypted one."""
+    """Reads a backup. `clock` gives Unix seconds, used for a backup without a date; `key` opens an encrypted one."""
 
     def __init__(
         self,
@@ -69,19 +69,19 @@ class BackupSource(Source):
         self._offload = offload
         self._clock = clock
         self._remembered = RememberedFiles(self.origin)
-        self._is_lasting = True  # whether equal bytes of what was read last would be read as the same
+        self._is_lasting = True  # whether the same bytes would give the same snapshot again
 
     @property
     def origin(self) -> str:
-        """The source as a person would name it."""
+        """The source as shown to users."""
         return f"backup:{self._file}"
 
     def recall(self, cache: Cache | None) -> Snapshot | None:
-        """Begin with what an earlier process learned, or with nothing; see `cache_ports.Recalling`."""
+        """Start with what an earlier process learned, or with nothing; see `cache_ports.Recalling`."""
         return self._remembered.recall(cache)
 
     def has_learned(self) -> bool:
-        """Whether there is anything that the cache does not have yet."""
+        """Whether there is anything that the cache lacks."""
         return self._remembered.has_learned()
 
     def learned(self) -> Learned | None:
@@ -89,10 +89,10 @@ class BackupSource(Source):
         return self._remembered.learned() if self._is_lasting else None
 
     async def read(self, progress: Progress) -> Snapshot:
-        """Read the backup as of its date.
+        """Read the backup; the snapshot has the backup's date.
 
-        Raises SourceRefused when it is encrypted and the key is not its own, SourceInvalid when it is damaged or
-        none, SourceUnavailable when the file cannot be read.
+        Raises SourceRefused when it is encrypted and the key does not open it, SourceInvalid when it is damaged or
+        not a backup, SourceUnavailable when the file cannot be read.
         """
         return await self._offload(partial(self._read, progress))
 
@@ -113,7 +113,7 @@ class BackupSource(Source):
             ValueError,
             RecursionError,
         ) as error:
-            # tarfile lets through what int() says of a header, and follows chains of headers as deep as they go.
+            # tarfile passes on int()'s ValueError for a bad header, and recurses along chains of headers without a limit.
             raise SourceInvalid(
                 f"{self._file} is damaged, or not a Home Assistant backup: {error}.", "Make another backup."
             ) from error
@@ -141,7 +141,7 @@ class BackupSource(Source):
     def _read_archive(self, opened: IO[bytes], progress: Progress) -> tuple[BackupInfo, StorageFiles]:
         reader = BoundedReader(opened, self._file)
         with tarfile.open(fileobj=reader, mode="r:") as outer:
-            # Not packed, so no member can be longer than the file.
+            # Not compressed, so no member can be longer than the file.
             file_bytes = os.fstat(opened.fileno()).st_size
             members: dict[str, tarfile.TarInfo] = {}
             for member in self._bounded(outer, sys.maxsize):
@@ -180,7 +180,7 @@ class BackupSource(Source):
         self._is_lasting = False
         if not self._key:
             raise SourceRefused(f"{self._file} is encrypted.", _KEY_REMEDY)
-        # Loaded here because next to no command reads an encrypted backup.
+        # Imported here because hardly any command reads an encrypted backup.
         from engine.sources.files.backup_decryption import decrypted  # noqa: PLC0415
 
         with decrypted(inner, size, self._key, str(self._file)) as opened:
@@ -188,7 +188,7 @@ class BackupSource(Source):
             return self._read_unpacked(unpacked, size, progress)
 
     def _unpacked(self, packed: IO[bytes], start: bytes, plain: IO[bytes] | ForwardReader) -> BoundedReader:
-        """The tar in what begins with `start`: gzip's, or as it is in `plain`."""
+        """The tar in data that begins with `start`: unpacked by gzip, or `plain` itself."""
         is_gzip = start.startswith(_GZIP_MAGIC)
         opened = ForwardReader(gzip.GzipFile(fileobj=packed, mode="rb")) if is_gzip else plain
         return BoundedReader(opened, self._file)
@@ -212,7 +212,7 @@ class BackupSource(Source):
                     content = self._content(archive, member, held)
                     contents[name] = StoredFile(content, float(member.mtime))
             self._check_end(reader)
-            # What comes behind the archive's end is padding; gzip's checksum and length behind that.
+            # Padding follows the archive's end, then gzip's checksum and length.
             while reader.read(_CHUNK_BYTES):
                 self._check_size(reader.tell(), unpacked_max)
         return StorageFiles(f"{self._file}:{_STORAGE.rstrip('/')}", contents, frozenset(names))
@@ -222,7 +222,7 @@ class BackupSource(Source):
             if member.size < 0:
                 # tarfile would go back and read the same members again, endlessly.
                 raise SourceInvalid(
-                    f"{self._file} is damaged: it holds a file of less than no bytes.", _REMEDY
+                    f"{self._file} is damaged: it holds a file with a negative size.", _REMEDY
                 )
             if count >= MEMBERS_MAX or member.offset_data + member.size > bytes_max:
                 raise SourceInvalid(
@@ -232,12 +232,10 @@ class BackupSource(Source):
             yield member
 
     def _check_end(self, reader: BoundedReader) -> None:
-        """Refuse an archive that was gone through and does not end in an empty block."""
+        """Refuse an archive that was read to its end and does not end in an empty block."""
         if reader.last_read != bytes(_BLOCK_BYTES):
-            # tarfile takes a broken header for the end; a registry behind it would seem never saved.
-            raise SourceInvalid(
-                f"{self._file} is damaged: it breaks off in the middle.", "Make another backup."
-            )
+            # tarfile mistakes a broken header for the end; a registry after it would look as if it was never saved.
+            raise SourceInvalid(f"{self._file} is damaged: it is cut off.", "Make another backup.")
 
     def _check_size(self, found: int, bytes_max: int) -> None:
         if found > bytes_max:

@@ -1,7 +1,7 @@
-"""Opening the archive in an encrypted backup with its key.
+"""Decrypts the archive in an encrypted backup with its key.
 
-The formats (SecureTar v1 to v3) are the library's that Home Assistant itself uses. It is loaded with this module, so
-import it only for a backup that is encrypted. Decrypts as it is read; nothing is written to disk.
+The formats (SecureTar v1 to v3) are those of the library that Home Assistant itself uses. Importing this module loads
+that library, so import it only for an encrypted backup. Decrypts while reading; nothing is written to disk.
 """
 
 import io
@@ -24,14 +24,14 @@ from engine.errors import SourceInvalid, SourceRefused
 if TYPE_CHECKING:
     from securetar import DecryptReader
 
-_CHUNK_BYTES = 2**20  # what one piece of the newest format holds
+_CHUNK_BYTES = 2**20  # one chunk of the newest format
 
 
 @contextmanager
 def decrypted(archive: IO[bytes], size: int, key: str, name: str) -> Iterator[io.BufferedReader]:
-    """What an encrypted archive of `size` bytes holds; it can be read once, from beginning to end.
+    """The content of an encrypted archive of `size` bytes; it can be read once, from beginning to end.
 
-    `name` is the backup's, for errors. Raises SourceRefused when it is another key, SourceInvalid when it is damaged;
+    `name` is the backup's, for errors. Raises SourceRefused when the key is wrong, SourceInvalid when it is damaged;
     so does reading.
     """
     stream = SecureTarDecryptStream(
@@ -46,7 +46,7 @@ def decrypted(archive: IO[bytes], size: int, key: str, name: str) -> Iterator[io
 
 
 class _Decrypted(io.RawIOBase):
-    """A decrypting reader as a file."""
+    """A decrypting reader as a file object."""
 
     def __init__(self, opened: "DecryptReader", name: str) -> None:
         super().__init__()
@@ -70,17 +70,17 @@ def _explained(name: str, *, is_first: bool = True) -> Iterator[None]:
     try:
         yield
     except (InvalidPasswordError, SecureTarReadError, CryptoError) as error:
-        # The older formats keep nothing to check a key with: what comes out first is no archive then.
+        # The older formats have no check of the key: with a wrong one the first bytes are not an archive.
         if isinstance(error, InvalidPasswordError) or (is_first and isinstance(error, SecureTarReadError)):
             raise SourceRefused(
                 f"The key in source.backup_key_file does not open {name}.",
                 "Use the key that Home Assistant had when it made this backup: it is in the emergency kit of that time.",
-            ) from None  # what the library says about keys must not be shown
+            ) from None  # the library's message about keys must not be shown
         raise SourceInvalid(
-            f"{name} is damaged: it cannot be decrypted to its end.", "Make another backup."
+            f"{name} is damaged: it cannot be decrypted completely.", "Make another backup."
         ) from error
     except (SecureTarError, ValueError, struct.error) as error:
         raise SourceInvalid(
-            f"{name} is encrypted in a way that this program does not know, or damaged: {error}.",
+            f"{name} is encrypted in a format that this program does not know, or damaged: {error}.",
             "Update this program, or download the backup from Home Assistant, which decrypts it.",
         ) from error

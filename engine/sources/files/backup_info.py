@@ -1,4 +1,4 @@
-"""What a backup says of itself, in `backup.json`."""
+"""The metadata of a backup, in `backup.json`."""
 
 from datetime import datetime
 
@@ -6,13 +6,13 @@ import msgspec
 
 from engine.core.records.record import Json
 
-# A date outside of these is none: the first backup of a Home Assistant was made in 2017, and no report can express the
+# Dates outside these are ignored: Home Assistant's first backup was made in 2017, and no report can express the
 # last day of year 9999.
 _OLDEST_AT, _NEWEST_AT = 1_483_228_800.0, 253_402_214_400.0
 
 
 class BackupInfo(msgspec.Struct):
-    """What of `backup.json` is used. Nothing in it is needed, so nothing odd in it refuses a backup."""
+    """The fields of `backup.json` that are used. None is required, so an odd one does not refuse the backup."""
 
     homeassistant: Json = None
     date: Json = None
@@ -20,14 +20,14 @@ class BackupInfo(msgspec.Struct):
 
     @property
     def ha_version(self) -> str | None:
-        """The core's version, which is stored in two forms."""
+        """The core's version, stored in one of two forms."""
         core = self.homeassistant
         version = core.get("version") if isinstance(core, dict) else core
         return version if isinstance(version, str) else None
 
     @property
     def made_at(self) -> float | None:
-        """When it was made, Unix seconds; None if it gives no date that can be."""
+        """When it was made, Unix seconds; None without a plausible date."""
         if not isinstance(self.date, str):
             return None
         try:

@@ -2,13 +2,13 @@
 
 Each file holds the answer to one command, either the whole result message (`{"id", "type", "success",
 "result"}`) or its result alone, and is named after the command: `device_registry_list.json`,
-`entity_registry_list.json` (both needed), `entity_registry_get_entries.json` (without it five fields of
+`entity_registry_list.json` (both required), `entity_registry_get_entries.json` (without it five fields of
 entities are unknown), `area_`, `floor_`, `label_registry_list.json`,
 `category_registry_list_<scope>.json`, `config_entries_get.json`, `get_config.json`,
-`device_registry_list_composite_splits.json`, `repairs_list_issues.json`. A missing file, or a recorded
-unknown_command, is a registry that is not read.
+`device_registry_list_composite_splits.json`, `repairs_list_issues.json`. A registry whose file is missing, or
+holds an unknown_command error, is not read.
 
-An entity without its extended row is read from the list, as in a live home.
+An entity without an extended row is read from the list, as with a live Home Assistant.
 """
 
 import re
@@ -56,9 +56,9 @@ class _Message(msgspec.Struct):
     error: _Error | None = None
 
 
-# Asked of the bytes where they are: a copy of a large answer costs more than decoding it.
+# Matched against the bytes in place: copying a large answer costs more than decoding it.
 _OBJECT = re.compile(rb"\s*\{")
-# A list of objects, or objects by entity_id, which no key of a message is, and how either ends.
+# How a list of objects, or objects by entity_id (which no key of a message is), begin and end.
 _ROWS = re.compile(rb'\[\{|\{"[a-z0-9_]+\.[a-z0-9_]+":\{')
 _END = re.compile(rb"[\]}]\s*\Z")
 _TAIL_BYTES = 64
@@ -79,15 +79,15 @@ class CaptureSource(Source):
 
     @property
     def origin(self) -> str:
-        """The source as a person would name it."""
+        """The source as shown to users."""
         return f"capture:{self._directory}"
 
     def recall(self, cache: Cache | None) -> Snapshot | None:
-        """Begin with what an earlier process learned, or with nothing; see `cache_ports.Recalling`."""
+        """Start with what an earlier process learned, or with nothing; see `cache_ports.Recalling`."""
         return self._answers.recall(cache)
 
     def has_learned(self) -> bool:
-        """Whether there is anything that the cache does not have yet."""
+        """Whether there is anything that the cache lacks."""
         return self._answers.has_learned()
 
     def learned(self) -> Learned | None:
@@ -143,18 +143,18 @@ class CaptureSource(Source):
             return self._read_entities(config, answer, entries)
         except SourceInvalid:
             for name in (_ENTITY_LIST, _ENTITY_ENTRIES):
-                self._result(name)  # if it is this file that is no JSON, the error says so
+                self._result(name)  # if this file is not JSON, the error names it
             raise
 
     def _read_entities(self, config: CoreConfig, answer: msgspec.Raw, entries: msgspec.Raw | None) -> Listing:
         ordered = has_ordered_aliases(config.version)
         if ordered is None:
-            # Without extended rows there are no aliases: either form has them at the default.
+            # Without extended rows there are no aliases; both forms have the same default.
             ordered = entries is None or aliases_look_ordered(entries)
         self._answers.begin(config.version, aliases_ordered=ordered)
         is_same = self._answers.begin_with({"entries": entries})
         wanted = self._answers.entities.take_list(answer)
-        # Recorded at another time than the list, so what it says of an entity may be another where the list is the same.
+        # Recorded at another time than the list, so an entity's extended row may differ although its list row is the same.
         decoded = {} if entries is None or (is_same and not wanted) else decode_entries(entries)
         if not (is_same or (entries is not None and self._answers.entities.are_completed_by(decoded))):
             self._answers.forget()
@@ -164,7 +164,7 @@ class CaptureSource(Source):
         rows = self._answers.entities
         if entries is None:
             return rows.take_list_only()
-        # Nothing can be requested here: an entity without an extended row is read from the list.
+        # No command can be sent here: an entity without an extended row is read from the list.
         entities = rows.take_entries([decoded], is_final=True)
         assert entities is not None
         return entities
@@ -185,7 +185,7 @@ class CaptureSource(Source):
         return answer
 
     def _aside(self, name: str) -> msgspec.Raw | Failed | None:
-        """As `_result`, of what is no registry: where it cannot be read, that costs trust in the others."""
+        """As `_result`, for an answer that is not a registry: if it cannot be read, the others are trusted less."""
         try:
             return self._result(name)
         except SourceInvalid as error:
@@ -194,7 +194,7 @@ class CaptureSource(Source):
     def _result(self, name: str, *, may_be_undecoded: bool = False) -> msgspec.Raw | None:
         """The recorded result; None when there is none, because the core did not know the command.
 
-        What `may_be_undecoded` need not be JSON: where it is that of last time, it is not decoded.
+        With `may_be_undecoded` the result is not checked to be JSON: if it is unchanged, it is never decoded.
         """
         path = self._directory / name
         try:
@@ -220,7 +220,7 @@ class CaptureSource(Source):
 
 
 def _rows_of(text: bytes) -> msgspec.Raw | None:
-    """The text without what may follow it, if it begins and ends as the rows that a command answered; it is not looked through."""
+    """The text without trailing white space, if it begins and ends like the rows of a command's answer; the rest is not checked."""
     end = _END.search(text, max(0, len(text) - _TAIL_BYTES))
     if end is None or _ROWS.match(text) is None or not is_utf_8(text):
         return None

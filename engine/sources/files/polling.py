@@ -1,6 +1,6 @@
-"""Following files: a source that sends no events is polled, and read again when its files look different.
+"""Follows files: a source without events is polled, and read again when its files look different.
 
-It checks only what is cheap (names, sizes, times, inodes); the source does the reading.
+It compares only cheap facts (names, sizes, times, inodes); the source does the reading.
 """
 
 from collections.abc import AsyncIterator, Callable
@@ -19,12 +19,12 @@ from engine.ports import Progress, Source, Watch
 from engine.process.offload import Offload, to_thread
 from engine.sources.files.regular_files import reading_failed
 
-# (path, inode, modification in ns, size) of every file.
+# (path, inode, modification time in ns, size) of every file.
 _Look = tuple[tuple[str, int, int, int], ...]
 
 
 class PollingSource(Source):
-    """Any source of files, made followable. `path` is the file or folder it reads."""
+    """Makes any source of files followable. `path` is the file or folder it reads."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class PollingSource(Source):
 
     @property
     def origin(self) -> str:
-        """The source as a person would name it."""
+        """The source as shown to users."""
         return self._source.origin
 
     async def read(self, progress: Progress) -> Snapshot:
@@ -50,11 +50,11 @@ class PollingSource(Source):
         return await self._source.read(progress)
 
     def recall(self, cache: Cache | None) -> Snapshot | None:
-        """Begin with what an earlier process learned, or with nothing; see `Recalling`."""
+        """Start with what an earlier process learned, or with nothing; see `Recalling`."""
         return self._source.recall(cache)
 
     def has_learned(self) -> bool:
-        """Whether there is anything that the cache does not have yet."""
+        """Whether there is anything that the cache lacks."""
         return self._source.has_learned()
 
     def learned(self) -> Learned | None:
@@ -63,17 +63,17 @@ class PollingSource(Source):
 
     @property
     def can_be_followed(self) -> bool:
-        """It can."""
+        """Always."""
         return True
 
     @asynccontextmanager
     async def watch(self) -> AsyncIterator[Watch]:
-        """Look at the files until the block ends."""
+        """Poll the files until the block ends."""
         yield PollingWatch(self._source, self._path, self._poll_seconds, self._clock, self._offload)
 
 
 class PollingWatch:
-    """Hints whenever the files look different from when they were last read; see `ports.Watch`."""
+    """Reports a hint whenever the files look different from when they were last read; see `ports.Watch`."""
 
     def __init__(
         self,
@@ -92,7 +92,7 @@ class PollingWatch:
 
     async def read(self, progress: Progress) -> Snapshot:
         """Read every registry. Raises SourceError."""
-        # Looked at before, so that a change in between is noticed afterwards.
+        # Taken before the read, so that a change during it is noticed later.
         look = await self._look()
         snapshot = await self._source.read(progress)
         self._seen = look
@@ -109,7 +109,7 @@ class PollingWatch:
         return await self.read(lambda *_: None)
 
     async def heartbeat(self) -> float | None:
-        """The files still look as they did when they were read."""
+        """Do nothing: the files still look as they did when they were read."""
         at = self._clock()
         return at if await self._look() == self._seen else None
 
@@ -132,6 +132,6 @@ def _look_at(path: Path) -> _Look:
         try:
             stat = entry.stat()
         except OSError:
-            continue  # gone or forbidden: the read says what is wrong
+            continue  # gone or forbidden: the read reports the error
         found.append((str(entry), stat.st_ino, stat.st_mtime_ns, stat.st_size))
     return tuple(found)

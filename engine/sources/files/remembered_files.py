@@ -1,8 +1,8 @@
-"""What reads of one folder, or of one backup, remember of each other, in one process or, by a cache, in several.
+"""What reads of one folder or backup remember from earlier ones, in one process or, through a cache, across processes.
 
-Files with the bytes of last time make the home of last time. Of others only the rows are decoded that were not there before: a record
-depends on its row's bytes, on what its file says of all rows, and, of an entity, on its device's name. Where anything
-but plain changes of rows was found, all is read as if nothing were known.
+Files with the same bytes as last time make the same home. In other files only rows that were not there before are decoded: a record
+depends on its row's bytes, on what its file says about all rows, and, for an entity, on its device's name. If anything
+but rows changed, everything is read as if nothing were known.
 """
 
 from collections.abc import Mapping, Sequence
@@ -43,7 +43,7 @@ _MINOR = "minor version of "
 
 
 class _FileRows(NamedTuple):
-    """The rows of one list in its order: their fingerprints, one behind the other, the keys of their records, entities' devices."""
+    """The rows of one list in order: their concatenated fingerprints, the keys of their records, and the entities' devices."""
 
     registry: str
     names: bytes
@@ -59,19 +59,19 @@ class _Base(NamedTuple):
 
 
 class RememberedFiles:
-    """The last home that was read from files. `form` names where they are: others are not theirs."""
+    """The last home read from files. `form` names their location: a cache from another one is not used."""
 
     def __init__(self, form: str) -> None:
-        """Nothing is known yet."""
+        """Start without anything known."""
         self._form = form
         self.fingerprint = Fingerprint()
         self._answers: Mapping[str, str] = {}
         self._recalled: Snapshot | None = None
-        self._cache: Cache | None = None  # which the lists of the home that was recalled are in
+        self._cache: Cache | None = None  # holds the lists of the recalled home
         self._newest: _Base | None = None
 
     def recall(self, cache: Cache | None) -> Snapshot | None:
-        """Know what is in a cache, and return its snapshot; None, and nothing is known, when it is of other files."""
+        """Take over a cache and return its snapshot; None, and nothing is taken over, when it is of other files."""
         self._newest = self._recalled = self._cache = None
         if cache is None or cache.front.source.form != self._form:
             return None
@@ -81,7 +81,7 @@ class RememberedFiles:
         return self._recalled
 
     def known(self, answers: Mapping[str, str]) -> Snapshot | None:
-        """The home that files with these digests made; None if it is not known."""
+        """The snapshot made from files with these digests; None if it is unknown."""
         base = self._newest.snapshot if self._newest is not None else self._recalled
         known = {name: text for name, text in self._answers.items() if not name.startswith(_MINOR)}
         return base if base is not None and answers == known else None
@@ -95,7 +95,7 @@ class RememberedFiles:
         taken_at: float,
         origin: str,
     ) -> Snapshot:
-        """The home that these files make, whose digests are `answers`. Raises SourceInvalid."""
+        """The snapshot of these files, whose digests are `answers`. Raises SourceInvalid."""
         stored = open_files(files)
         names = {listed.name: self.fingerprint.of_each(listed.rows) for listed in stored.lists}
         about = {f"{_MINOR}{registry}": str(minor) for registry, minor in stored.minors.items()}
@@ -121,11 +121,11 @@ class RememberedFiles:
         return found.snapshot
 
     def has_learned(self) -> bool:
-        """Whether the last read found other files than were recalled."""
+        """Whether the last read found files other than the recalled ones."""
         return self._newest is not None
 
     def learned(self) -> Learned | None:
-        """What there is to keep of the last read."""
+        """What to keep of the last read."""
         base = self._base()
         if base is None or sum(len(rows.keys) for rows in base.lists.values()) != len(
             base.snapshot.home.records
@@ -139,7 +139,7 @@ class RememberedFiles:
         return Learned(base.snapshot, source, lists)
 
     def _base(self) -> _Base | None:
-        """The newest home with its rows: the last that was read, or the one that was recalled."""
+        """The newest home with its rows: the last one read, or the recalled one."""
         cache = self._cache
         if self._newest is not None or self._recalled is None or cache is None:
             return self._newest
@@ -157,7 +157,7 @@ class RememberedFiles:
         )
 
     def _follow(self, stored: StoredHome, names: Mapping[str, list[bytes]]) -> _Base | None:
-        """The home of the last read with the rows that changed since; None if more than rows did, or rows are odd."""
+        """The last home with the rows that changed since; None if more than rows changed, or rows are odd."""
         base = self._base()
         if base is None or base.lists.keys() != names.keys():
             return None
@@ -179,11 +179,11 @@ class RememberedFiles:
 
 
 class _NotPlain(Exception):
-    """More changed than some rows."""
+    """More than a few rows changed."""
 
 
 class _Changes:
-    """What became of the rows of all lists since the last read. `names` are their fingerprints now, `before` the lists then."""
+    """Changes in the rows of all lists since the last read. `names`: their fingerprints now; `before`: the lists then."""
 
     def __init__(
         self, stored: StoredHome, names: Mapping[str, list[bytes]], before: Mapping[str, _FileRows]
@@ -191,21 +191,21 @@ class _Changes:
         self._stored = stored
         self._names = names
         self._before = before
-        self._device_rows: dict[str, msgspec.Raw] = {}  # of all devices, by id
+        self._device_rows: dict[str, msgspec.Raw] = {}  # all devices by id
         self._has_changed_devices = False
         self.lists: dict[str, _FileRows] = {}
         self.gone: set[Key] = set()
 
     def make(self) -> list[Record]:
-        """The records that are new or others than before; fills `lists` and `gone`. Raises UnusableRow, _NotPlain."""
+        """The records that are new or changed; fills `lists` and `gone`. Raises UnusableRow, _NotPlain."""
         made: list[Record] = []
-        # Devices come first, so what an entity takes from its device is known by then.
+        # Devices come first, so the device names that entities need are known.
         for listed in self._stored.lists:
             made += self._follow(listed, {record.key.id for record in made if record.REGISTRY == "device"})
         return made
 
     def splits(self) -> dict[str, tuple[str, ...]] | None:
-        """The composite devices that were split; None if they are those of before. Raises UnusableRow."""
+        """The composite devices that were split; None if they are the same as before. Raises UnusableRow."""
         if not self._has_changed_devices:
             return None
         return splits_of_devices([read_object("device", row) for row in self._device_rows.values()])
@@ -215,13 +215,13 @@ class _Changes:
         known = dict(zip(_split(before.names), range(len(before.keys)), strict=True))
         found = dict(zip(names, range(len(names)), strict=True))
         if len(found) < len(names):
-            raise _NotPlain  # a row is there twice
+            raise _NotPlain  # a row occurs twice
         self.gone.update(before.keys[known[name]] for name in known.keys() - found.keys())
         fresh = [name for name in names if name not in known]
         if listed.registry == "device" and known.keys() != found.keys():
             self._has_changed_devices = True
         if listed.registry == "entity":
-            # An entity's name depends on that of its device, also of one that is gone.
+            # An entity's name depends on its device's name, even if the device is gone.
             others = changed_devices | {key.id for key in self.gone if key.registry == "device"}
             at = before.devices
             fresh += [name for name in names if name in known and at[known[name]] in others] if others else []
@@ -240,7 +240,7 @@ class _Changes:
     def _made(self, listed: StoredList, data: msgspec.Raw) -> Record:
         row = {**read_object(listed.registry, data, only_fields(listed.registry)), **listed.given}
         if listed.registry == "entity" and not row.get("id"):
-            raise _NotPlain  # of a store that is too old, or odd
+            raise _NotPlain  # the store is too old, or odd
         names: dict[str, str | None] = {}
         device_id = str(row.get("device_id"))
         device = self._device_rows.get(device_id) if listed.registry == "entity" else None
@@ -260,7 +260,7 @@ def _split(names: bytes) -> list[bytes]:
 def _lists_of(
     stored: StoredHome, names: Mapping[str, list[bytes]], snapshot: Snapshot
 ) -> dict[str, _FileRows]:
-    """The rows of a home that was made of all of them; nothing where some were set aside."""
+    """The rows of a home that uses all of them; nothing if some were set aside."""
     records = iter(snapshot.home.records.values())
     if len(snapshot.home.records) != sum(len(listed.rows) for listed in stored.lists):
         return {}
@@ -282,14 +282,14 @@ def snapshot_of_remembered(
     taken_at: float,
     origin: str,
 ) -> Snapshot:
-    """As `snapshot_of_files`, but what these very files made before is not made again. Raises SourceInvalid."""
+    """As `snapshot_of_files`, but reuses what the same files made before. Raises SourceInvalid."""
     digest = remembered.fingerprint.of
     contents = {n: digest(file.content).hex() for n, file in files.contents.items() if n != ISSUES_FILE}
     answers = {**contents, "version": ha_version or "", "place": files.place}
     known = remembered.known(answers)
     if known is None:
         return remembered.read(files, answers, ha_version=ha_version, taken_at=taken_at, origin=origin)
-    # Home Assistant's health is in other files, and in their names.
+    # Home Assistant's health comes from other files and their names.
     corrupt_stores, unread = corrupt_stores_of(files)
     health = SourceHealth(ha_version=ha_version, corrupt_stores=corrupt_stores, unread=unread)
     return known.read_as(taken_at=taken_at, origin=origin, health=health)

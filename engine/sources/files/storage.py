@@ -2,9 +2,9 @@
 
 `DIR` is the `.storage` folder or the configuration folder that has one. Home Assistant replaces each file
 atomically, so no file is ever half written; but the files are written at different times, each 10 s after
-its registry's last change, so they may be of different moments. That cannot be helped from outside. What can
-be is reading some files before and others after a write: if any changed while they were read, all are read
-again. If none changed since the last read of the same object, none is.
+its registry's last change, so they may show different moments. A reader cannot prevent that. It can avoid reading
+some files before and others after a write: if any changed while they were read, all are read
+again. If none changed since this object's last read, none is read.
 """
 
 import re
@@ -28,12 +28,12 @@ READ_TRIES = 3
 _VERSION_BYTES_MAX = 100
 _VERSION = re.compile(r"\d{1,6}(\.[0-9A-Za-z]{1,20}){1,4}")
 
-# (inode, modification in ns, size), or None for an absent file.
+# (inode, modification time in ns, size), or None for an absent file.
 _FileSignature = tuple[int, int, int] | None
 
 
 class _Look(NamedTuple):
-    """All that shows from outside whether a folder changed: signatures of the files we read, names of all."""
+    """The facts that show whether a folder changed without reading it: signatures of our files, names of all files."""
 
     signatures: dict[str, _FileSignature]
     names: frozenset[str]
@@ -43,8 +43,8 @@ class _Look(NamedTuple):
 class StorageSource(Source):
     """Reads a `.storage` folder; `clock` gives Unix seconds.
 
-    `between` is called after the files were read and before they are looked at again: a test's chance to
-    be the Home Assistant that writes meanwhile.
+    `between` is called after the files were read and before their signatures are compared: a test uses it to
+    write in between, as Home Assistant might.
     """
 
     def __init__(
@@ -64,16 +64,16 @@ class StorageSource(Source):
 
     @property
     def origin(self) -> str:
-        """The source as a person would name it."""
+        """The source as shown to users."""
         return f"storage:{self._directory}"
 
     def recall(self, cache: Cache | None) -> Snapshot | None:
-        """Begin with what an earlier process learned, or with nothing; see `cache_ports.Recalling`."""
+        """Start with what an earlier process learned, or with nothing; see `cache_ports.Recalling`."""
         self._last = None
         return self._remembered.recall(cache)
 
     def has_learned(self) -> bool:
-        """Whether there is anything that the cache does not have yet."""
+        """Whether there is anything that the cache lacks."""
         return self._remembered.has_learned()
 
     def learned(self) -> Learned | None:
@@ -95,7 +95,7 @@ class StorageSource(Source):
                 )
             taken_at = self._clock()
             if self._last is not None and self._last[0] == _look(folder):
-                # Nothing was written: what was derived from it holds as well.
+                # Nothing was written, so what was derived from the last read still holds.
                 return self._last[1].read_as(taken_at=taken_at)
             files, look = self._read_settled(folder, progress)
         except PermissionError as error:
@@ -125,7 +125,7 @@ class StorageSource(Source):
 
 
 def _look(folder: Path) -> _Look:
-    # Every write goes through a temporary file first, of any store, also of those we do not read.
+    # Every write, of any store, goes through a temporary file first, also of those we do not read.
     names = frozenset(path.name for path in folder.iterdir() if not path.name.startswith("tmp"))
     return _Look({name: _file_signature(folder / name) for name in FILES}, names, _read_version(folder))
 
@@ -150,14 +150,14 @@ def _read_files(folder: Path, progress: Progress) -> dict[str, StoredFile]:
         except OSError:
             if name != ISSUES_FILE:
                 raise
-            # No registry: as good as a damaged one.
+            # Not a registry; treated as damaged.
             contents[name] = StoredFile(b"", 0.0)
     progress("stored registries", len(FILES), len(FILES))
     return contents
 
 
 def _read_version(folder: Path) -> str | None:
-    """The version that last started with this configuration; None when the folder stands alone, or says something else."""
+    """The version that last started with this configuration; None when the folder is alone, or its file is unusable."""
     try:
         text, _ = read_regular_file(folder.parent / ".HA_VERSION", _VERSION_BYTES_MAX)
     except OSError:

@@ -1,4 +1,4 @@
-"""The snapshot that the registry files of a `.storage` folder make. Pure."""
+"""Makes a snapshot from the registry files of a `.storage` folder. Pure."""
 
 from collections.abc import Callable, Container, Mapping, Sequence
 from functools import partial
@@ -42,7 +42,7 @@ from engine.sources.files.stored_files import (
 # Home Assistant 2021.12 gave entities an id of their own (homeassistant/helpers/entity_registry.py, seen 2026-11-28).
 _ENTITY_MINOR_WITH_IDS = 4
 
-# The registries whose rows look otherwise in the store.
+# The registries whose rows have another form in the store.
 _FROM_STORE: dict[Registry, Callable[[dict[str, Json]], Record]] = {
     AREA: area_from_store,
     DEVICE: device_from_store,
@@ -58,9 +58,9 @@ def snapshot_of_files(
     origin: str,
     stored: StoredHome | None = None,
 ) -> Snapshot:
-    """The snapshot of a `.storage` folder; `stored` is what is in the files, if the caller opened them.
+    """The snapshot of a `.storage` folder; `stored` are their lists of rows, if the caller opened them.
 
-    Raises SourceInvalid naming the file and what is wrong with it.
+    Raises SourceInvalid naming the file and the fault.
     """
     stored = open_files(files) if stored is None else stored
     minor, rows = stored.entity_minor, UsableRows()
@@ -105,7 +105,7 @@ def reading_of(  # noqa: PLR0913 (a value with named parts)
     taken_at: float,
     origin: str,
 ) -> Reading:
-    """How the files were read; `live` are the keys of their records."""
+    """The reading of the files; `live` are the keys of their records."""
     unread = {
         registry: f"{name} is missing in {files.place}"
         for registry, name in STORES.items()
@@ -124,19 +124,19 @@ def reading_of(  # noqa: PLR0913 (a value with named parts)
 
 
 def placed_rows(listed: StoredList, rows: UsableRows) -> list[Placed]:
-    """The rows of a list, decoded; what is no object is set aside in `rows`."""
+    """The rows of a list, decoded; a row that is not an object is set aside in `rows`."""
     return rows.objects(listed.registry, listed.rows, only_fields(listed.registry), **listed.given)
 
 
 def only_fields(registry: str) -> Fields | None:
-    """The fields of a registry that are decoded at all; None for all of them."""
+    """The fields of a registry that are decoded; None for all."""
     return ENTRY_FIELDS if registry == CONFIG_ENTRY.name else None
 
 
 def maker_of(
     registry: str, minor: int, device_names: Mapping[str, str | None]
 ) -> Callable[[dict[str, Json]], Record]:
-    """What makes a record of a decoded row; `minor` is the entity store's version, `device_names` are by device id."""
+    """The function that turns a decoded row into a record; `minor` is the entity store's version, `device_names` are by device id."""
     if registry == "entity":
         return lambda row: entity_from_store(row, minor, device_names)
     return _FROM_STORE.get(BY_NAME[registry], partial(row_from_store, registry))
@@ -145,7 +145,7 @@ def maker_of(
 def positions_in(
     stored: StoredHome, keys: Sequence[Key], set_aside: Sequence[SetAside] = ()
 ) -> dict[Key, int]:
-    """The user's order of areas and floors, where the stores' own versions say that they are in it; `keys` in their lists' order."""
+    """The user's order of areas and floors, where the stores' versions are known to keep it; `keys` in their lists' order."""
     ordered = {
         registry.name
         for registry in BY_NAME.values()
@@ -156,10 +156,10 @@ def positions_in(
 
 
 def _check_age(files: StorageFiles, entities: list[dict[str, Json]], minor: int) -> None:
-    """Refuse a home of before 2021.12, whose entities have no id that distinguishes a rename from a removal."""
+    """Refuse a home from before 2021.12, whose entities have no id that distinguishes a rename from a removal."""
     if minor < _ENTITY_MINOR_WITH_IDS and not all(row.get("id") for row in entities):
         raise SourceInvalid(
             f"{files.place}/{STORES['entity']} has version 1.{minor}, of Home Assistant before 2021.12: its entities "
-            "have no id yet. It is too old to be read.",
+            "have no id yet. It is too old to read.",
             "Start a Home Assistant of 2021.12 or later with this configuration once: it upgrades the file.",
         )

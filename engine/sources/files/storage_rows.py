@@ -1,9 +1,9 @@
-"""Rows as Home Assistant stores them in `.storage`, turned into records.
+"""Turns rows that Home Assistant stores in `.storage` into records.
 
-Pure. Brings a stored row into the websocket's form and leaves the rest to `registry_rows`, so that one home
-has one content. Of config entries only the fields of the record are ever decoded: what is beside them
-(`data`, `options`, ...) are passwords and tokens, and never become objects. For the same reason a key of a
-stored config entry that is unknown is dropped, while one of any other registry survives into `extra`.
+Pure. Converts a stored row into the websocket's form and leaves the rest to `registry_rows`, so that one home
+has one content. Of config entries only the record's fields are ever decoded: the others
+(`data`, `options`, ...) hold passwords and tokens, and never become objects. For the same reason an unknown key of a
+stored config entry is dropped, while one of any other registry is kept in `extra`.
 
 Stored rows were compared with listed ones on 2024.3.3 and 2026.11.0 (seen 2026-11-23).
 """
@@ -18,8 +18,8 @@ from engine.sources.answers.mass_changes import order_split
 from engine.sources.answers.registry_rows import device_record, entity_record_from_fields, ordered_aliases
 from engine.sources.answers.subentries import decode_subentries
 
-# Entity stores of 2026.4 and later: aliases are ordered and in `aliases_v2`, and the names that are listed
-# have lost their device's name.
+# Entity stores of 2026.4 and later: aliases are ordered and in `aliases_v2`, and listed names
+# omit the device's name.
 ENTITY_MINOR_2026_4 = 22
 
 _DEVICE_STORE_ONLY = (
@@ -36,7 +36,7 @@ _ENTITY_STORE_ONLY = (
 )
 
 
-# What is read of a stored config entry, and nothing else.
+# The only fields of a stored config entry that are read.
 ENTRY_FIELDS = {
     **dict.fromkeys(field_names("config_entry"), decode_value),
     "subentries": decode_subentries,
@@ -44,14 +44,14 @@ ENTRY_FIELDS = {
 
 
 def device_from_store(row: dict[str, Json]) -> Record:
-    """The record of a stored device or child device; uses up `row`. Raises UnusableRow."""
+    """The record of a stored device or child device; consumes `row`. Raises UnusableRow."""
     for name in _DEVICE_STORE_ONLY:
         row.pop(name, None)
     return device_record(_with_stamps(row))
 
 
 def entity_from_store(row: dict[str, Json], minor: int, device_names: Mapping[str, str | None]) -> Record:
-    """The record of a stored entity; uses up `row`.
+    """The record of a stored entity; consumes `row`.
 
     `minor` is its store's minor version, `device_names` are by device id. Raises UnusableRow.
     """
@@ -68,30 +68,30 @@ def entity_from_store(row: dict[str, Json], minor: int, device_names: Mapping[st
 
 
 def area_from_store(row: dict[str, Json]) -> Record:
-    """The record of a stored area, whose id has another name there; uses up `row`. Raises UnusableRow."""
+    """The record of a stored area, whose id has another name there; consumes `row`. Raises UnusableRow."""
     if "id" in row:
         row["area_id"] = row.pop("id")
     return read_fields("area", _with_stamps(row))
 
 
 def row_from_store(registry: str, row: dict[str, Json]) -> Record:
-    """The record of a stored row of any other registry; uses up `row`. Raises UnusableRow."""
+    """The record of a stored row of any other registry; consumes `row`. Raises UnusableRow."""
     return read_fields(registry, _with_stamps(row))
 
 
 def config_entry_from_store(row: dict[str, Json]) -> Record:
-    """The record of a stored config entry of which only `ENTRY_FIELDS` were decoded. Raises UnusableRow."""
+    """The record of a stored config entry, decoded to `ENTRY_FIELDS` only. Raises UnusableRow."""
     return read_fields("config_entry", _with_stamps(row))
 
 
 def device_name(row: Mapping[str, Json]) -> str | None:
-    """The name that precedes those of a device's entities: the user's, else the integration's."""
+    """The device name that prefixes its entities' names: the user's, else the integration's."""
     name = row.get("name_by_user") or row.get("name")
     return text_of(name) if name is not None else None
 
 
 def splits_of_devices(rows: list[dict[str, Json]]) -> dict[str, tuple[str, ...]]:
-    """The devices of 2026.7 and before that were replaced by several, as `Snapshot.splits` has them."""
+    """The devices of 2026.7 and earlier that were replaced by several, in the form of `Snapshot.splits`."""
     new_ids: dict[str, list[str]] = {}
     primaries: dict[str, str] = {}
     for row in rows:
@@ -110,7 +110,7 @@ def _aliases_of_a_set(aliases: Json) -> Json:
 
 
 def _with_stamps(fields: dict[str, Json]) -> dict[str, Json]:
-    """Times as the API has them: ISO 8601 in the store, seconds there, and both come from one datetime."""
+    """Times in the API's form, Unix seconds; the store has ISO 8601, and both come from one datetime."""
     for name in ("created_at", "modified_at"):
         if name in fields:
             fields[name] = seconds_of(fields[name])

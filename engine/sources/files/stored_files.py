@@ -1,10 +1,10 @@
-"""The registry files of a `.storage` folder, wherever they come from: opened as far as their lists of rows, and what they say of the
-core's health.
+"""Opens the registry files of a `.storage` folder, from any source, down to their lists of rows, and reads the core's
+health from them.
 
-Pure: takes file contents, touches no disk. Each file is `{"version", "minor_version", "key", "data"}`. A
-newer minor version is readable by Home Assistant's own promise, a newer major one is refused. A registry
-that was never saved has no file, and neither has one that a copy left out: it was not read. No home is without
-both devices and entities.
+Pure: takes file contents, touches no disk. Each file is `{"version", "minor_version", "key", "data"}`. Home
+Assistant promises that a newer minor version stays readable; a newer major one is refused. A registry
+that was never saved has no file, nor has one that a copy left out: both count as not read. A folder
+with neither devices nor entities is refused.
 
 Store versions seen: device 1.5 to 3.4 (there is no 2), entity 1.13 to 1.24, area 1.6 to 1.9, floor 1.1 to
 1.3, label and category 1.1 and 1.2, config entries 1.1 to 1.5 (2024.3.3 to 2026.11.0, seen 2026-11-23).
@@ -31,16 +31,16 @@ Data = TypeVar("Data", bound=msgspec.Struct)
 
 
 class StoredFile(msgspec.Struct, frozen=True):
-    """A file's content and when it was last written, Unix seconds."""
+    """A file's content and the time of its last write, Unix seconds."""
 
     content: bytes
     modified_at: float
 
 
 class StorageFiles(msgspec.Struct, frozen=True):
-    """What was found: the contents of those of `FILES` that exist, and the names of all files beside them."""
+    """The contents of those of `FILES` that exist, and the names of all files beside them."""
 
-    place: str  # as a person would name it
+    place: str  # as shown to users
     contents: dict[str, StoredFile]
     names: frozenset[str]
 
@@ -61,7 +61,7 @@ class _Envelope(msgspec.Struct):
         return whole_number(self.minor_version) or 1
 
 
-# The rows of a list, each decoded separately: an odd one does not cost the others.
+# The rows of a list, each decoded separately, so that an odd one does not affect the others.
 _Rows = list[msgspec.Raw]
 _NOTHING = msgspec.Raw(b"null")
 
@@ -77,7 +77,7 @@ class _Entities(msgspec.Struct):
     deleted_entities: msgspec.Raw = _NOTHING
 
 
-# What else a file has to hold: its list; that of the categories by scope.
+# The rest of a file's required content: its list; for categories, lists by scope.
 _SHAPES: dict[Registry, type[msgspec.Struct]] = {
     registry: msgspec.defstruct(
         "_Lists", [(registry.store_list, dict[str, _Rows] if registry is CATEGORY else _Rows)]
@@ -99,7 +99,7 @@ _ROWS = msgspec.json.Decoder(_Rows)
 
 
 class StoredList(NamedTuple):
-    """One list of rows in a registry's file, undecoded; `given` is what the file says of all of them: of categories, their scope."""
+    """One list of undecoded rows in a registry's file; `given` are fields shared by all of them: for categories, the scope."""
 
     name: str
     registry: str
@@ -108,7 +108,7 @@ class StoredList(NamedTuple):
 
 
 class StoredHome(NamedTuple):
-    """What the files of all registries hold: `minors` are the files' minor versions, by registry, `deleted` the keys listed as deleted."""
+    """The content of the files of all registries. `minors`: their minor versions by registry; `deleted`: the keys listed as deleted."""
 
     lists: tuple[StoredList, ...]
     minors: dict[str, int]
@@ -121,7 +121,7 @@ class StoredHome(NamedTuple):
 
 
 def open_files(files: StorageFiles) -> StoredHome:
-    """The rows of a `.storage` folder. Raises SourceInvalid naming the file and what is wrong with it."""
+    """The rows of a `.storage` folder. Raises SourceInvalid naming the file and the fault."""
     _check_is_storage(files)
     minors: dict[str, int] = {}
     devices = _open(files, "device", _Devices, minors) or _Devices([])
@@ -147,7 +147,7 @@ def _check_is_storage(files: StorageFiles) -> None:
 
 
 def _lists(files: StorageFiles, registry: Registry, minors: dict[str, int]) -> list[StoredList]:
-    """The lists in a registry's file; of categories one for each scope."""
+    """The lists in a registry's file; for categories, one per scope."""
     opened = _open(files, registry.name, _SHAPES[registry], minors)
     if opened is None:
         return []
@@ -161,7 +161,7 @@ def _lists(files: StorageFiles, registry: Registry, minors: dict[str, int]) -> l
 
 
 def _deleted(registry: str, rows: msgspec.Raw) -> set[Key]:
-    """The keys in a list of deleted rows, which is evidence and no registry: what cannot be read is none."""
+    """The keys in a list of deleted rows. It is only evidence, so unreadable rows are skipped."""
     try:
         listed = _ROWS.decode(rows)
     except DECODE_ERRORS:
@@ -171,9 +171,9 @@ def _deleted(registry: str, rows: msgspec.Raw) -> set[Key]:
 
 
 def _open(files: StorageFiles, registry: str, shape: type[Data], minors: dict[str, int]) -> Data | None:
-    """The data of a registry's file, whose minor version is put into `minors`; None when there is none.
+    """The data of a registry's file, whose minor version is put into `minors`; None when there is no file.
 
-    A file without its list is refused: Home Assistant writes an empty one where nothing is left.
+    A file without its list is refused: Home Assistant writes an empty list when nothing is left.
     """
     name = STORES[registry]
     file = files.contents.get(name)
@@ -183,9 +183,7 @@ def _open(files: StorageFiles, registry: str, shape: type[Data], minors: dict[st
     envelope = decode_json(_ENVELOPE, file.content, where)
     major, minor = envelope.major, envelope.minor
     if major is None:
-        raise SourceInvalid(
-            f"{where} does not say which version it has.", "It is damaged: restore that file."
-        )
+        raise SourceInvalid(f"{where} has no version.", "It is damaged: restore that file.")
     if major not in BY_NAME[registry].store_majors:
         raise SourceInvalid(
             f"{where} has version {major}.{minor}, which this program does not know.",
@@ -196,11 +194,11 @@ def _open(files: StorageFiles, registry: str, shape: type[Data], minors: dict[st
 
 
 def corrupt_stores_of(files: StorageFiles) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The stores that were found corrupt, until a person has settled it in Home Assistant; what could not be read.
+    """The stores found corrupt and not yet repaired by the user in Home Assistant; and what could not be read.
 
-    Home Assistant renames a corrupt file and opens a repair issue, which it saves and which goes when it is
-    settled; the renamed file stays forever. So a renamed file counts unless the issues were saved later and
-    say nothing of it.
+    Home Assistant renames a corrupt file and opens a repair issue, which it saves and removes when it is
+    resolved; the renamed file stays forever. So a renamed file counts unless the issues were saved later and
+    do not mention it.
     """
     issues = files.contents.get(ISSUES_FILE)
     listed: tuple[str, ...] = ()
@@ -226,4 +224,4 @@ def _is_before(iso_time: str, seconds: float) -> bool:
         at = datetime.fromisoformat(iso_time)
         return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() < seconds
     except ValueError:
-        return False  # named by a person; the cautious reading is that it counts
+        return False  # renamed by hand; it counts, to be safe

@@ -1,13 +1,13 @@
 """A logged-in websocket connection to Home Assistant: commands with answers, subscriptions with events.
 
 The thin adapter between `HomeAssistantProtocol` and the `websockets` library. It must not know any
-command's meaning, decode a result, or reconnect: a connection that failed stays failed, and a caller that wants
-another opens one.
+command's meaning, decode a result, or reconnect: a failed connection stays failed, and the caller opens
+another if it needs one.
 
 Invariants:
-- One reader task, in the connection's own task group, takes every frame; nothing else receives.
-- Once the connection failed, everything waiting on it, now or later, raises the same one SourceError.
-- Callers see EngineErrors as they are: neither a library's exception nor an exception group gets out.
+- One reader task, in the connection's own task group, receives every frame; nothing else receives.
+- Once the connection has failed, everything waiting on it, now or later, raises the same SourceError.
+- Callers see only plain EngineErrors: no library exception or exception group leaves this module.
 """
 
 import ssl
@@ -43,7 +43,7 @@ _MANY_MESSAGES = 100
 
 
 class ConnectionLimits(msgspec.Struct, frozen=True):
-    """How long a frame may be, how long an answer may take, and how many events of a subscription may wait."""
+    """The limits of a frame's size, an answer's delay, and the number of events waiting per subscription."""
 
     message_bytes_max: int
     timeout_seconds: float
@@ -51,7 +51,7 @@ class ConnectionLimits(msgspec.Struct, frozen=True):
 
 
 class _Waiter:
-    """A command sent and not answered yet."""
+    """A command that was sent but not yet answered."""
 
     def __init__(self, command_type: str) -> None:
         self.command_type = command_type
@@ -81,14 +81,14 @@ class Connection:
 
     @property
     def ha_version(self) -> str:
-        """The core's version, such as 2026.11.0; empty when it did not say."""
+        """The core's version, such as 2026.11.0; empty when it did not report one."""
         return self._protocol.ha_version
 
     async def command(self, command_type: str, /, **params: object) -> msgspec.Raw:
         """Sends a command and returns its result as undecoded JSON, a slice of the whole answer.
 
         Raises CommandFailed when Home Assistant answers with an error, SourceUnavailable when it does not
-        answer in time, and the connection's SourceError when that failed. A late answer is ignored, the
+        answer in time, and the connection's SourceError once it has failed. A late answer is ignored, and the
         connection stays usable.
         """
         return await self._exchange(command_type, params, None)
@@ -100,9 +100,9 @@ class Connection:
         return subscription
 
     def check_open(self) -> None:
-        """Raises the connection's SourceError if it failed."""
+        """Raises the connection's SourceError if it has failed."""
         if self._failure is not None:
-            # A fresh one per caller: tasks that raise one shared exception write over each other's traceback.
+            # A new one per caller: tasks that raise one shared exception overwrite each other's traceback.
             raise type(self._failure)(self._failure.message, self._failure.hint) from self._failure
 
     async def _exchange(
@@ -112,7 +112,7 @@ class Connection:
         command_id, text = self._protocol.send_command(command_type, **params)
         waiter = self._waiters[command_id] = _Waiter(command_type)
         if subscription is not None:
-            # Before it is sent, since the first event may arrive in the same frame as the answer.
+            # Before sending, since the first event may arrive in the same frame as the answer.
             subscription.id = command_id
             self._subscriptions[command_id] = subscription
         try:
@@ -149,7 +149,7 @@ class Connection:
                 for message in messages:
                     self._deliver(message)
                 if len(messages) >= _MANY_MESSAGES:
-                    # Frames of a burst come without a wait between them: let its events be read, and others work.
+                    # The frames of a burst arrive without a wait between them: let other tasks run and read its events.
                     await anyio.lowlevel.checkpoint()
                 if wait := self._throttle.wait_after(len(messages)):
                     await anyio.sleep(wait)
@@ -158,7 +158,7 @@ class Connection:
         except ConnectionClosed as error:
             self._fail_closed(error)
         finally:
-            # For callers that outlive the connection: nothing may wait for a reader that is gone.
+            # For callers that outlive the connection: nothing may wait for a reader that has ended.
             self._fail(SourceUnavailable(f"The connection to {self.uri} was closed by us."))
 
     def _deliver(self, message: Message) -> None:
@@ -181,7 +181,7 @@ class Connection:
         self._fail(failure)
 
     def _fail(self, failure: SourceError) -> None:
-        # The first reason is the cause; what follows from it would only hide it.
+        # The first failure is the cause; later ones follow from it and would only hide it.
         if self._failure is None:
             self._failure = failure
         for waiter in self._waiters.values():
@@ -204,7 +204,7 @@ async def open_connection(  # noqa: PLR0913 (options, by keyword)
     """Connects to the Home Assistant at `uri`, logs in, yields the connection, and closes it at the end.
 
     `timeout_seconds` bounds the handshake, the login, and each command from its sending to the end of its
-    answer; adding 20,000 entities blocks Home Assistant for 9 s, so less than 30 s is for tests.
+    answer; adding 20,000 entities blocks Home Assistant for 9 s, so only tests should use less than 30 s.
     `message_bytes_max` bounds one frame after decompression: 20,000 entities are 13 MB. `tls` replaces the
     system's trusted authorities. `messages_per_second_max` bounds a flood.
 
@@ -227,12 +227,12 @@ async def open_connection(  # noqa: PLR0913 (options, by keyword)
             yield connection
             tasks.cancel_scope.cancel()
     except BaseExceptionGroup as group:
-        # The reader raises nothing, so this is what our caller raised, wrapped by the task group.
+        # The reader raises nothing, so this is the caller's exception, wrapped by the task group.
         raised = group.exceptions[0]
     finally:
         await close_socket(socket)
     if raised is not None:
-        # Down here, where no exception is being handled, it keeps the context that it had.
+        # Raised outside the except block, so that it keeps its original context.
         raise raised
 
 

@@ -1,8 +1,8 @@
 """What Home Assistant's registry events hint at. Pure: an event's JSON in, hints out.
 
-An event carries an action and an id, on update also old values, never the new row; so it only says where to
-look. An entity's event names its entity_id, a rename both. Reordering areas or floors changes no row, and the list.
-An event that cannot be understood triggers a full read: it may have been about anything.
+An event has an action and an id, on update also old values, but never the new row; so it only shows where to
+look. An entity's event has its entity_id, a rename both the old and the new one. Reordering areas or floors changes
+only the list, no row. An event that cannot be parsed triggers a full read: it may concern anything.
 """
 
 import msgspec
@@ -14,17 +14,17 @@ from engine.errors import SourceInvalid
 from engine.sources.json_text import decode_json
 
 # Event types to subscribe to, and the registry each is about. On 2024.3 to 2024.7 only administrators may
-# follow floors, labels and categories; for others they are listed with each heartbeat.
+# subscribe to floors, labels and categories; for other users they are listed with each heartbeat.
 REGISTRY_EVENTS = {registry.event: registry.name for registry in reversed(BY_NAME.values()) if registry.event}
-# Fired when Home Assistant starts and has started; a non-administrator sees its state change by this.
+# Fired when Home Assistant starts and has started; shows a non-administrator its change of state.
 CORE_EVENT = "core_config_updated"
 CONFIG_ENTRIES_COMMAND = "config_entries/subscribe"
 
 EVERYTHING = Hints(relist=True)
 
 
-# What an event may say of its row. Of any type, because an odd row's event is odd, and must not end the following of
-# the others.
+# The fields of an event that identify its row. Of any type, because an odd row has an odd event, which must not stop
+# us from following the others.
 _NAMES = ("action", "old_entity_id", *(name for registry in BY_NAME.values() for name in registry.event_key))
 _Data = msgspec.defstruct("_Data", [(name, Json, None) for name in dict.fromkeys(_NAMES)])
 
@@ -47,12 +47,12 @@ _EVENT = msgspec.json.Decoder(_Event)
 _DATA = msgspec.json.Decoder(_Data)
 _ENTRY_CHANGES = msgspec.json.Decoder(list[msgspec.Raw])
 _ENTRY_CHANGE = msgspec.json.Decoder(_EntryChange)
-# In place of a change that cannot be understood: something changed.
+# Stands for a change that cannot be parsed: something changed.
 _ANY_CHANGE = _EntryChange("odd")
 
 
 def event_hints(event: msgspec.Raw) -> Hints:
-    """The hints of one bus event. Raises SourceInvalid when it is no event."""
+    """The hints of one bus event. Raises SourceInvalid when it is not an event."""
     decoded = decode_json(_EVENT, event, "An event")
     registry = REGISTRY_EVENTS.get(decoded.event_type)
     try:
@@ -70,9 +70,9 @@ def event_hints(event: msgspec.Raw) -> Hints:
 
 
 def config_entry_hints(event: msgspec.Raw) -> Hints:
-    """The hints of one `config_entries/subscribe` event; its first one lists what is there and hints at nothing.
+    """The hints of one `config_entries/subscribe` event; the first one lists the existing entries and yields no hint.
 
-    Raises SourceInvalid when it is no list.
+    Raises SourceInvalid when it is not a list.
     """
     rows = decode_json(_ENTRY_CHANGES, event, "A config entry event")
     changes = [change for change in map(_entry_change, rows) if change.type is not None]
@@ -93,7 +93,7 @@ def _entity_hints(data: Json) -> Hints:
         return EVERYTHING
     if data.action == "remove":
         return Hints(removed_entity_ids=frozenset({data.entity_id}))
-    # Under the old one there may be another entity by now, or it is known to us by no other.
+    # Another entity may have the old one by now, or we know this entity only by the old one.
     old = data.old_entity_id if isinstance(data.old_entity_id, str) else ""
     return Hints(entity_ids=frozenset({data.entity_id, old or data.entity_id}))
 

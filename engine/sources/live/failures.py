@@ -1,7 +1,7 @@
-"""What can go wrong between us and Home Assistant's websocket, said in the engine's errors.
+"""Translates failures of the connection to Home Assistant's websocket into the engine's errors.
 
-Turns an exception of `websockets`, TLS or the operating system into one SourceError that names what was
-tried, where, and the setting to change. It must not raise, retry or log; callers chain the original with
+Turns an exception of `websockets`, TLS or the operating system into one SourceError that names the attempted
+action, the address and the setting to change. It must not raise, retry or log; callers chain the original with
 `from`.
 """
 
@@ -23,7 +23,7 @@ _STOPPING = "It may be stopping or restarting, or have dropped us for reading to
 
 
 def connect_failure(error: OSError | WebSocketException, uri: str, timeout_seconds: float) -> SourceError:
-    """Returns why no websocket to `uri` could be opened within `timeout_seconds`."""
+    """Returns the error for a websocket to `uri` that could not be opened within `timeout_seconds`."""
     if isinstance(error, InvalidStatus):
         return _http_failure(error.response.status_code, error.response.headers.get("Location", ""), uri)
     if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError):
@@ -52,7 +52,7 @@ def connect_failure(error: OSError | WebSocketException, uri: str, timeout_secon
 
 
 def login_timeout(uri: str, timeout_seconds: float) -> SourceError:
-    """Returns that `uri` opened a websocket and then did not lead the login to its end."""
+    """Returns the error for a `uri` that opened a websocket but did not complete the login."""
     return SourceUnavailable(
         f"{uri} opened a websocket but did not complete the login within {timeout_seconds:g} s.",
         "Home Assistant may be overloaded; if it stays so, check that source.uri names a Home Assistant.",
@@ -60,7 +60,7 @@ def login_timeout(uri: str, timeout_seconds: float) -> SourceError:
 
 
 def command_timeout(uri: str, command_type: str, timeout_seconds: float) -> SourceError:
-    """Returns that one command was not answered."""
+    """Returns the error for a command that was not answered in time."""
     return SourceUnavailable(
         f"{uri} did not answer {command_type} within {timeout_seconds:g} s.",
         "Home Assistant may be busy adding or removing integrations.",
@@ -68,7 +68,7 @@ def command_timeout(uri: str, command_type: str, timeout_seconds: float) -> Sour
 
 
 def closed_failure(error: ConnectionClosed, uri: str, doing: str, message_bytes_max: int) -> SourceError:
-    """Returns why an open connection to `uri` ended while we were `doing` something."""
+    """Returns the error for an open connection to `uri` that ended while we were `doing` something."""
     ours = error.sent if error.sent is not None and not error.rcvd_then_sent else None
     if ours is not None and ours.code == CloseCode.MESSAGE_TOO_BIG:
         return SourceInvalid(
@@ -94,7 +94,7 @@ def closed_failure(error: ConnectionClosed, uri: str, doing: str, message_bytes_
 def _lookup_hint(uri: str) -> str:
     host = urlsplit(uri).hostname or ""
     if host.endswith(".local"):
-        # mDNS; containers and most servers have no resolver for it, whatever the browser beside them can do.
+        # mDNS; containers and most servers have no resolver for it, even if a browser on the same network does.
         return (
             "Names that end in .local are found by multicast DNS, which containers and many servers lack: let "
             "source.uri name the IP address (Home Assistant shows it in Settings, System, Network)."
@@ -107,12 +107,12 @@ def _lookup_hint(uri: str) -> str:
 
 
 def _reason(error: OSError) -> str:
-    # asyncio puts a text of its own, with the address, where the system's words for the number would stand.
+    # asyncio replaces the system's text for the error number by its own, which repeats the address.
     return os.strerror(error.errno) if error.errno else str(error) or type(error).__name__
 
 
 def _is_hang_up(error: Exception) -> bool:
-    # The end of the connection in place of an answer, as websockets and the TLS layer report it.
+    # How websockets and the TLS layer report a connection that ended without an answer.
     at_end = isinstance(error, InvalidMessage) and isinstance(error.__cause__, EOFError)
     return at_end or isinstance(error, ssl.SSLEOFError)
 
@@ -121,12 +121,12 @@ def _http_failure(status: int, location: str, uri: str) -> SourceError:
     answered = f"{uri} answered HTTP {status} instead of opening a websocket"
     if status in (401, 403):
         return SourceRefused(
-            f"{answered}: it does not let us in.",
+            f"{answered}: it refuses access.",
             "Home Assistant may have banned this address after failed logins: look into its ip_bans.yaml. "
-            "A proxy in front of it may want a login of its own: let source.uri name Home Assistant itself.",
+            "A proxy in front of it may require its own login: let source.uri name Home Assistant itself.",
         )
     if 300 <= status < 400:
-        # Not followed: the token would go wherever the answer points.
+        # Not followed: the token would go to the address in the answer.
         where = location.partition("?")[0]
         return SourceInvalid(f"{answered}, and points to {where!r}.", "Set source.uri to the final address.")
     if status == 400:
@@ -136,7 +136,7 @@ def _http_failure(status: int, location: str, uri: str) -> SourceError:
             f"else {_other_scheme(uri)}",
         )
     if status >= 400:
-        # A 404 as well: some proxies answer so for what is behind them and down.
+        # 404 too: some proxies answer with it when the server behind them is down.
         hint = "A proxy or the Supervisor is up, but Home Assistant behind it is down, starting or updating."
         return SourceUnavailable(
             f"{answered}.", hint if status >= 500 else f"{hint} If it stays so: {_NOT_HOME_ASSISTANT}"

@@ -1,4 +1,4 @@
-"""The snapshot of a later look, made of the newest one and of what the look found."""
+"""Makes a snapshot from the newest one and the results of a later, partial look."""
 
 from engine.core.home.snapshot import Snapshot
 from engine.core.records.record import Key
@@ -15,7 +15,7 @@ def changed_snapshot(
     taken_at: float,
     true_at: float | None,
 ) -> Snapshot:
-    """The newest snapshot with what a look found: single `entities`, and whole `lists` of registries. Raises SourceInvalid."""
+    """The newest snapshot with a look's results: single `entities`, and whole `lists` of registries. Raises SourceInvalid."""
     read = [*entities, *(known for _, rows in lists for known in rows)]
     read_keys = {known.key for known in read}
     changed = [
@@ -43,5 +43,5 @@ def changed_snapshot(
 
 
 def holders_of(newest: Snapshot, entity_ids: frozenset[str]) -> set[Key]:
-    """The entities that had these entity_ids."""
+    """The keys of the entities that had these entity_ids."""
     return {key for key in map(newest.home.entities.key_of, entity_ids) if key is not None}

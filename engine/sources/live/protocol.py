@@ -1,4 +1,4 @@
-"""Home Assistant's websocket protocol as a machine: frames in, messages and frames out.
+"""Home Assistant's websocket protocol as a state machine: frames in, messages and frames out.
 
 It must not do I/O, read a clock, or decode what a command returns: `result` and `event` stay raw JSON,
 because an answer of 13 MB is decoded once, later, by the code that knows its shape. A raw value is a slice that
@@ -6,7 +6,7 @@ keeps its whole frame in memory until it is dropped.
 
 Invariants:
 - Ids only grow; a reply is matched by its id, never by its place, since slow commands are overtaken.
-- The token leaves through `send_auth` only; texts that come from the other side are redacted before they
+- The token leaves through `send_auth` only; texts from the other side are redacted before they
   are shown.
 - Malformed input raises SourceInvalid or SourceRefused and nothing else.
 
@@ -27,7 +27,7 @@ _ABSENT = msgspec.Raw()
 
 
 class Phase(Enum):
-    """How far the login has come; commands may be sent once it is READY."""
+    """The progress of the login; commands may be sent once it is READY."""
 
     WAITING = "waiting for auth_required"
     AUTHENTICATING = "waiting for auth_ok"
@@ -40,7 +40,7 @@ class AuthRequired(msgspec.Struct, frozen=True, tag=True):
 
 
 class AuthOk(msgspec.Struct, frozen=True, tag=True):
-    """Logged in; `ha_version` is the core's version, empty when it did not say."""
+    """Logged in; `ha_version` is the core's version, empty when it did not report one."""
 
     ha_version: str
 
@@ -76,7 +76,7 @@ class _WireError(msgspec.Struct):
 
 
 class _WireMessage(msgspec.Struct):
-    """Every message the server sends, as one shape; which fields count depends on `type`."""
+    """Every message the server sends, as one shape; `type` decides which fields are used."""
 
     type: str
     id: int | None = None
@@ -96,9 +96,9 @@ class HomeAssistantProtocol:
     """
 
     def __init__(self, token: str, peer: str = "Home Assistant") -> None:
-        # Checked here because a token with a stray newline or byte order mark is refused by the server like
-        # a wrong one, after which Home Assistant notifies its owner and may ban our address. Quotes would
-        # change when encoded and so escape redaction.
+        # Checked here because the server refuses a token with a stray newline or byte order mark like
+        # a wrong one, and then Home Assistant notifies its owner and may ban our address. Quotes would
+        # change when encoded, so redaction would miss them.
         if not token or not token.isascii() or not token.isprintable() or any(c in token for c in ' "\\'):
             raise SettingsError(
                 "The access token is empty or holds characters that no access token has.",
@@ -133,11 +133,11 @@ class HomeAssistantProtocol:
         """Returns the messages of one frame: one, or several when the server coalesces them.
 
         Messages of a type we do not know are left out once logged in, as Home Assistant's own client does,
-        and so is a reply to a command that was answered already.
+        as is a second reply to the same command.
 
         Raises SourceRefused when the server rejects the token; SourceInvalid when the frame is not UTF-8,
-        not JSON, not shaped like a message, or answers a command never sent. Give the connection up after
-        either.
+        not JSON, not shaped like a message, or answers a command never sent. After either, the connection must be
+        closed.
         """
         received: list[Message] = []
         for wire in self._decode(frame):
@@ -153,12 +153,12 @@ class HomeAssistantProtocol:
     def _decode(self, frame: str | bytes) -> list[_WireMessage]:
         try:
             if isinstance(frame, bytes) and not frame.isascii():
-                # msgspec does not look inside raw values, so a broken name would surface far from here.
+                # msgspec does not look inside raw values, so broken UTF-8 would surface far from here.
                 frame.decode()
             text = frame.encode() if isinstance(frame, str) else frame
             decoded = decode_legible(self._decoder, text)
         except (UnicodeDecodeError, UnicodeEncodeError) as error:
-            # Not chained: it carries the whole frame.
+            # Not chained: it contains the whole frame.
             raise self._invalid(f"text that is not UTF-8 ({error.reason} at {error.start})", frame) from None
         except msgspec.ValidationError as error:
             raise self._invalid(f"what is not a Home Assistant message ({error})", frame) from error
@@ -212,13 +212,13 @@ class HomeAssistantProtocol:
         beginning = "" if frame is None else f" It begins with: {self._excerpt(frame)!r}."
         return SourceInvalid(
             f"{self._peer} sent {what}.{beginning}",
-            "Check that source.uri names a Home Assistant, and not another service or a proxy before it.",
+            "Check that source.uri names a Home Assistant, and not another service or a proxy in front of it.",
         )
 
     def _excerpt(self, text: str | bytes) -> str:
         if isinstance(text, bytes):
             text = text.decode(errors="replace")
-        # Masked before it is cut: the cut could otherwise leave half a token standing.
+        # Masked before it is cut, because the cut could leave half a token visible.
         text = self.redact(text)
         if len(text) > _EXCERPT_CHARACTERS_MAX:
             text = text[:_EXCERPT_CHARACTERS_MAX] + "…"

@@ -1,6 +1,6 @@
-"""The socket below a connection to Home Assistant: opened soon or not at all, and closed without delay.
+"""The socket of a connection to Home Assistant: opened soon or not at all, and closed without delay.
 
-Every option of `websockets` that we set is here. It must not send or read a message, and knows no token.
+Sets every option of `websockets` that we use. It must not send or read a message, and does not know the token.
 """
 
 import asyncio
@@ -17,9 +17,9 @@ from websockets.protocol import State
 from engine.sources.live.failures import connect_failure
 
 _PING_SECONDS = 30.0
-# After 7 s, when TCP has sent its fourth SYN: the fifth would come 8 s later, a new attempt comes sooner.
+# Just after 7 s, when TCP sends its fourth SYN: the fifth would follow 8 s later, a new attempt comes sooner.
 _CONNECT_SECONDS = 8.0
-# Wait no longer for Home Assistant's close frame: a program that receives a signal ends within a second.
+# The longest wait for Home Assistant's close frame: a program that receives a signal ends within a second.
 _CLOSE_SECONDS = 0.3
 
 
@@ -27,7 +27,7 @@ class _Socket(ClientConnection):
     """Hangs up as soon as a Close frame has been exchanged or our own failure has been announced.
 
     The websocket protocol lets the server close the TCP connection first, and Home Assistant 2026.11 keeps
-    it for 10 s while it stops, which delays its own shutdown (seen 2026-11-23). Nothing that follows a
+    it open for 10 s while it stops, which delays its own shutdown (seen 2026-11-23). Nothing after a
     Close frame matters.
     """
 
@@ -38,9 +38,9 @@ class _Socket(ClientConnection):
 
 
 class _Connect(connect):
-    """Connects without following redirects, and notices soon that no host answers.
+    """Connects without following redirects, and soon reports that no host answers.
 
-    The login would hand the token to wherever a redirect points.
+    The login would send the token to a redirect's target.
     """
 
     async def open_tcp_connection(self) -> ClientConnection:
@@ -49,7 +49,7 @@ class _Connect(connect):
             async with asyncio.timeout(_CONNECT_SECONDS):
                 return await super().open_tcp_connection()
         except TimeoutError as error:
-            # Without a number: with that of a timeout it would be one of the whole handshake.
+            # Without an error number: with a timeout's it would pass for a timeout of the whole handshake.
             raise OSError(f"nothing answered within {_CONNECT_SECONDS:g} s") from error
 
     def process_redirect(self, exc: Exception) -> Exception | str:
@@ -65,7 +65,7 @@ async def open_socket(
         return await _Connect(
             address,
             create_connection=_Socket,
-            # Home Assistant is in the local network or behind the Supervisor; a proxy set for downloads
+            # Home Assistant is in the local network or behind the Supervisor; a proxy configured for downloads
             # must not see it, and with ws:// would read the token.
             proxy=None,
             logger=_without_frames(),
@@ -84,8 +84,8 @@ async def open_socket(
 def trusted_authorities() -> ssl.SSLContext:
     """The system's trusted authorities, read once in a process and again when they have changed.
 
-    Each context takes 77 ms and 837 KiB (CPython 3.11, Debian 12, 2026-11-28), which a connection of its own for each home,
-    and each attempt to open one, need not pay.
+    Each context takes 77 ms and 837 KiB (CPython 3.11, Debian 12, 2026-11-28), so all
+    connections of all homes share one.
     """
     return _context_of(_authority_files())
 
@@ -102,14 +102,14 @@ def _context_of(_files: tuple[tuple[str, int], ...]) -> ssl.SSLContext:
 
 
 def _without_frames() -> logging.Logger:
-    """The library's log, never at the level that logs every frame, because one of them holds the token."""
+    """The library's log, never at the level that logs frames, because one frame holds the token."""
     logger = logging.getLogger("websockets.client.without_frames")
     logger.setLevel(logging.INFO)
     return logger
 
 
 async def close_socket(socket: ClientConnection) -> None:
-    """Close it, with a farewell if the other side answers at once."""
+    """Close it, with a close handshake if the other side answers at once."""
     with anyio.move_on_after(2 * _CLOSE_SECONDS, shield=True):
         await socket.close()
     socket.transport.abort()

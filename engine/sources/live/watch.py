@@ -1,7 +1,7 @@
-"""Following a running Home Assistant: subscriptions gathered into hints, and reads that follow the hints.
+"""Follows a running Home Assistant: collects the events of subscriptions as hints, and reads where they point.
 
-Everything is subscribed to before anything is listed, so that a change between the two is looked at twice
-rather than never. A loss of events triggers a full read. Registries that a core does not let this user follow
+It subscribes to everything before it lists anything, so that a change between the two is read twice
+rather than never. A loss of events triggers a full read. Registries that this user may not subscribe to
 (2024.3 to 2024.7: floors, labels, categories) are listed with each heartbeat.
 """
 
@@ -47,7 +47,7 @@ from engine.sources.unchanged.row_cache import RowCache
 # More entities than these are read by listing all of them: one row of get_entries costs Home Assistant 4 µs,
 # one of the list 0.8 µs (2026.11.0, measured 2026-11-23).
 ENTITIES_READ_ONE_BY_ONE = 500
-# An answer holds nothing about removed entities; this many fit into one command, however long their names.
+# An answer omits removed entities; this many entity_ids fit into one command, however long they are.
 ENTITIES_REMOVED_ONE_BY_ONE = 5000
 
 _ENTRIES = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -56,7 +56,7 @@ ReadAll = Callable[[Connection, Progress], Awaitable[Snapshot]]
 
 
 class WebsocketWatch:
-    """An open line to Home Assistant; see `ports.Watch`. Made by `open_watch`."""
+    """An open connection that follows Home Assistant; see `ports.Watch`. Made by `open_watch`."""
 
     def __init__(
         self,
@@ -74,10 +74,10 @@ class WebsocketWatch:
         self._clock = clock
         self._rows = RowCache()
         self._hints = GatheredHints()
-        self._taken = Hints()  # what the next read or refresh is about
+        self._taken = Hints()  # the hints that the next read or refresh covers
         self._newest: Snapshot | None = None
         self._changed = anyio.Event()
-        # Whether this core lets this user follow everything; if not, the registries whose events it does not send.
+        # Whether the core sends this user all events; if not, the registries whose events it withholds.
         self.has_all_events = True
         self.unreported: frozenset[str] = frozenset()
         self._unreported_listed_at = 0.0  # when these were last listed
@@ -94,12 +94,12 @@ class WebsocketWatch:
                 gathered.removed | holders_of(self._newest, gathered.removed_entity_ids)
             )
         self._unreported_listed_at = snapshot.reading.taken_at
-        self.unreported &= snapshot.reading.registries  # an old core does not have them all
+        self.unreported &= snapshot.reading.registries  # an old core lacks some of them
         self._newest, self._taken = snapshot, Hints()
         return snapshot
 
     async def wait_for_hints(self) -> Hints:
-        """Wait until something may have changed; returns all that is known by then. Raises SourceError."""
+        """Wait until something may have changed; returns all hints so far. Raises SourceError."""
         while not self._hints:
             self._connection.check_open()
             self._changed = anyio.Event()
@@ -108,17 +108,17 @@ class WebsocketWatch:
         return self._taken
 
     async def refresh(self, hints: Hints, newest: Snapshot) -> Snapshot:
-        """Look again where the hints point. Raises SourceError."""
+        """Read where the hints point. Raises SourceError."""
         taken_at = self._clock()
         found = await self._look(hints, newest)
         await self._collect_events()
         if self._hints and found is not None:
-            # Events that came before the answer: some may have happened before we sent the command.
+            # Events that arrived before the answer: some changes may precede our command.
             self._taken = hints = hints | self._hints.take()
             seen = {known.key for known in found[0]}
             found = await self._look(hints, newest)
             if found is not None and not seen <= {known.key for known in found[0]}:
-                found = None  # renamed since, and the event with the new name has not come yet
+                found = None  # renamed since, and the event with the new name has not arrived yet
         if found is None:
             return await self.read(_no_progress)
         if self.unreported and self.unreported <= {registry for registry, _ in found[1]}:
@@ -131,9 +131,9 @@ class WebsocketWatch:
         return later
 
     async def heartbeat(self) -> float | None:
-        """Ping; events and answers share one queue over there, so those before the answer have arrived.
+        """Ping; Home Assistant queues events and answers together, so all events before the answer have arrived.
 
-        Registries without events for this user are read instead: small lists, and the watermark moves.
+        Registries without events for this user are read instead: their lists are small, and the watermark advances.
         """
         asked_at = self._clock()
         await self._connection.command("ping")
@@ -143,7 +143,7 @@ class WebsocketWatch:
         return asked_at if self.has_all_events and is_looked_at else None
 
     def gather(self, hints: Hints) -> None:
-        """Add to what is known, and wake who waits for it."""
+        """Add hints, and wake the waiting task."""
         if hints:
             self._hints.add(hints)
             self._changed.set()
@@ -157,28 +157,28 @@ class WebsocketWatch:
                     subscription.events_lost = 0
                     self.gather(EVERYTHING)
         except SourceError:
-            # The next wait or read gets the error from the connection.
+            # The next wait or read raises the connection's error.
             self._changed.set()
 
     async def _collect_events(self) -> None:
-        """Let the tasks that read the subscriptions run: events that came before an answer are hints then."""
+        """Let the tasks that read the subscriptions run, so that events before an answer become hints."""
         await anyio.lowlevel.checkpoint()
 
     async def _look(
         self, hints: Hints, newest: Snapshot
     ) -> tuple[list[Known], list[tuple[str, list[Known]]]] | None:
-        """Entities and lists where the hints point; None when everything has to be read."""
+        """The entities and lists that the hints point to; None when everything has to be read."""
         is_much = len(hints.entity_ids) > ENTITIES_READ_ONE_BY_ONE
         if hints.relist or is_much or len(hints.removed_entity_ids) > ENTITIES_REMOVED_ONE_BY_ONE:
             return None
-        # Those removed as well: an event that comes late may be about one that is back.
+        # Removed ones too: a late event may concern one that has returned.
         entities = await self._read_entities(hints.entity_ids | hints.removed_entity_ids, newest)
         if entities is None:
             return None
-        # Gone from where we knew it, without an event that removed it there: it was renamed since, perhaps
-        # more than once, perhaps removed under a name that we never knew.
-        borne = {known.record.entity_id for known in entities if isinstance(known.record, Entity)}
-        reported = hints.removed_entity_ids & borne
+        # Gone from the entity_id we know without an event for its removal: it was renamed, perhaps
+        # more than once, or removed under an entity_id that we never knew.
+        found_ids = {known.record.entity_id for known in entities if isinstance(known.record, Entity)}
+        reported = hints.removed_entity_ids & found_ids
         if holders_of(newest, hints.entity_ids - reported) - {known.key for known in entities}:
             return None
         self._scopes.add(s for k in entities if isinstance(k.record, Entity) for s in k.record.categories)
@@ -187,9 +187,9 @@ class WebsocketWatch:
             try:
                 found, set_aside = await self._read_list(registry)
             except CommandFailed:
-                return None  # a scope that is not listed; or the full read says what is wrong
+                return None  # a scope that is not listed, or the full read reports the error
             known_aside = {row for row in newest.home.set_aside if row.registry == registry}
-            # The place of a row that is set aside is known to a full read only.
+            # Only a full read knows the position of a row that is set aside.
             is_placed = bool(set_aside) and registry in ORDERED_REGISTRIES
             if is_placed or set_aside != known_aside or len({known.key for known in found}) < len(found):
                 return None
@@ -212,7 +212,7 @@ class WebsocketWatch:
         values, found = Interner(), list[Known]()
         for answer in answers.results:
             for row in decode_json(_ENTRIES, answer, "The answer to get_entries").values():
-                # An entity_id that is gone again answers null; its own event follows.
+                # An entity_id that has gone again answers null; its own event follows.
                 if bytes(row) == b"null":
                     continue
                 try:
@@ -247,7 +247,7 @@ async def open_watch(
     scopes: CategoryScopes,
     offload: Offload,
 ) -> AsyncIterator[WebsocketWatch]:
-    """Subscribe to everything this core lets this user follow, and gather hints while the block runs."""
+    """Subscribe to everything that this user may follow, and collect hints while the block runs."""
     watch = WebsocketWatch(connection, read_all, clock, scopes, offload)
 
     def hints_of(event: msgspec.Raw) -> Hints:
@@ -276,7 +276,7 @@ async def open_watch(
             yield watch
             tasks.cancel_scope.cancel()
     except BaseExceptionGroup as group:
-        # `follow` raises only SourceInvalid, so the first is what our caller raised, or what ended the watch.
+        # `follow` raises only SourceInvalid, so the first is the caller's exception or the one that ended the watch.
         raised = group.exceptions[0]
     if raised is not None:
         raise raised
@@ -296,4 +296,4 @@ def _category_maker(scope: str) -> Callable[[msgspec.Raw], Record]:
 
 
 def _no_progress(what: str, done: int, total: int | None) -> None:
-    """A look at what changed is too short to report on."""
+    """Ignore the progress of a partial read: it is too short to report."""

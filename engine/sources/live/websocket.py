@@ -1,11 +1,11 @@
 """The source `ws://…`: a running Home Assistant, read with the rights of any user.
 
-Only requests lists, one command after the other, because a big home's lists requested in one frame block it
-for their sum. The answers are of slightly different moments; what that can do, and why the order is as it
-is, stands with `LISTS`. Home Assistant's state is read before and after, and the worse answer counts.
+Only requests lists, one command after the other, because a big home's lists requested in one frame would block it
+for the sum of their times. The answers show slightly different moments; `LISTS` explains the consequences and the
+order. Home Assistant's state is read before and after, and the worse answer counts.
 A command that this core does not know leaves its registry out of the snapshot.
 
-Later reads of one object cost what changed, and so does the first that begins with a cache: see `remembering`.
+The cost of later reads depends on what changed; so does that of a first read with a cache: see `remembering`.
 """
 
 import time
@@ -47,26 +47,26 @@ from engine.sources.unchanged.remembering import RememberedAnswers
 
 # 0.8 MB and 5 ms of Home Assistant's time per answer (2026.11.0, measured 2026-11-23).
 ENTITIES_PER_COMMAND = 1000
-# Entities being renamed or removed while they are read make the list out of date; a home that is being set
+# Entities renamed or removed during a read make the list out of date; a home that is being set
 # up does that for seconds, not forever.
 ENTITY_LIST_TRIES = 5
 
 
 class VersionedSender(CommandSender, Protocol):
-    """A connection to a Home Assistant whose version is known."""
+    """A connection that knows its Home Assistant's version."""
 
     @property
     def ha_version(self) -> str:
-        """The version that Home Assistant names at the beginning."""
+        """The version that Home Assistant reports at login."""
 
 
 class WebsocketSource(Source):
     """Reads a running Home Assistant through its websocket API.
 
     `message_bytes_max` and `timeout_seconds` are those of `open_connection`; `clock` gives Unix seconds;
-    `token` may be a function, called at each connect; `category_scopes` are those of stored categories, which are read as
-    well; `offload` is where answers are taken apart.
-    Raises SettingsError when `uri` is no address. Reads of one object must not overlap.
+    `token` may be a function, called at each connect; `category_scopes` are those of stored categories, which are read
+    too; `offload` runs the decoding of answers.
+    Raises SettingsError when `uri` is not an address. Reads of one object must not overlap.
     """
 
     def __init__(  # noqa: PLR0913 (options, by keyword)
@@ -93,35 +93,35 @@ class WebsocketSource(Source):
 
     @property
     def origin(self) -> str:
-        """The source as a person would name it; an accepted URI holds no secret."""
+        """The source as shown to users; an accepted URI holds no secret."""
         return self._uri
 
     async def read(self, progress: Progress) -> Snapshot:
-        """Connect, read every registry, and hang up. Raises SourceError; see `open_connection`."""
+        """Connect, read every registry, and disconnect. Raises SourceError; see `open_connection`."""
         progress("connecting", 0, None)
         async with self._connect() as connection:
             return await self.read_from(connection, progress)
 
     def recall(self, cache: Cache | None) -> Snapshot | None:
-        """Begin with what an earlier process learned, or with nothing; see `cache_ports.Recalling`."""
+        """Start with what an earlier process learned, or with nothing; see `cache_ports.Recalling`."""
         return self._answers.recall(cache)
 
     def has_learned(self) -> bool:
-        """Whether there is anything that the cache does not have yet."""
+        """Whether there is anything that the cache lacks."""
         return self._answers.has_learned()
 
     def learned(self) -> Learned | None:
-        """What the last read learned; None if equal lists would not mean an equal home."""
+        """What to keep of the last read; None if equal lists would not imply an equal home."""
         return self._answers.learned()
 
     @property
     def can_be_followed(self) -> bool:
-        """It can."""
+        """Always."""
         return True
 
     @asynccontextmanager
     async def watch(self) -> AsyncIterator[Watch]:
-        """Connect, and hint at every change until the block ends. Raises SourceError."""
+        """Connect, and report a hint for every change until the block ends. Raises SourceError."""
         async with (
             self._connect() as connection,
             open_watch(connection, self.read_from, self._clock, self._scopes, self._offload) as watch,
@@ -141,8 +141,8 @@ class WebsocketSource(Source):
             yield connection
 
     async def read_from(self, connection: VersionedSender, progress: Progress) -> Snapshot:
-        """Read every registry through a connection that the caller holds open. Raises SourceError."""
-        # As old as its oldest answer: what changes from now on is not in it.
+        """Read every registry through the caller's open connection. Raises SourceError."""
+        # As old as its oldest answer: changes from now on may be missing.
         taken_at = self._clock()
         before = await _ask_config(connection)
         issues = await _ask_aside(connection, LIST_ISSUES)
@@ -150,7 +150,7 @@ class WebsocketSource(Source):
         lists: dict[str, msgspec.Raw] = {}
         for done, (registry, command) in enumerate(LISTS.items()):
             progress(f"{registry} list", done, len(LISTS))
-            # Every core lists devices; one that does not is nothing to compare with.
+            # Every core lists devices; without them there is nothing to compare.
             needed = registry == "device"
             answer = await (connection.command(command) if needed else _ask_if_known(connection, command))
             if answer is not None:
@@ -221,7 +221,7 @@ async def _ask_config(connection: VersionedSender) -> CoreConfig:
 
 
 async def _ask_aside(connection: VersionedSender, command_type: str) -> msgspec.Raw | Failed | None:
-    """As `_ask_if_known`, of what is no registry: a refusal costs trust in the others, and not the read."""
+    """As `_ask_if_known`, for an answer that is not a registry: after a refusal the others are trusted less, but the read goes on."""
     try:
         return await _ask_if_known(connection, command_type)
     except CommandFailed as error:

@@ -1,1 +1,1 @@
-"""Finds out from bytes what did not change, so that a relist costs what changed. Only caches."""
+"""Recognises unchanged rows by their bytes, so that a relist only costs what changed. Only caches."""

@@ -1,4 +1,4 @@
-"""Fingerprints of bytes, to recognise what was seen before."""
+"""Fingerprints of bytes, to recognise bytes that were seen before."""
 
 import secrets
 from collections.abc import Callable, Iterable
@@ -11,15 +11,15 @@ NAME_BYTES = 16
 
 
 class Fingerprint:
-    """Names bytes by 16 others. The seed is drawn, because a device's name must not choose a collision.
+    """Computes 16-byte fingerprints. The seed is random, so that nobody can craft a device's name that collides.
 
-    It is never shown; it is kept with the names, in files that are the owner's alone.
+    The seed is never shown; it is stored with the fingerprints, in files that only their owner can read.
     """
 
     def __init__(self, seed: int | None = None) -> None:
-        """With the `seed` of an earlier one, equal bytes have the names that they had then."""
+        """With the `seed` of an earlier object, equal bytes have the same fingerprints as there."""
         self.seed = secrets.randbits(64) if seed is None else seed
-        # Of bytes or a view. No method, because it is called once for every few rows of a home.
+        # Takes bytes or a view. An attribute, not a method, because it is called once for every few rows of a home.
         self.of: Callable[[bytes | memoryview], bytes] = partial(xxhash.xxh3_128_digest, seed=self.seed)
 
     def __call__(self, data: bytes | msgspec.Raw) -> bytes:
@@ -27,7 +27,7 @@ class Fingerprint:
         return self.of(memoryview(data))
 
     def begin(self) -> xxhash.xxh3_128:
-        """The fingerprint of bytes that come in pieces, to be updated with them."""
+        """A hash object for the fingerprint of bytes that arrive in pieces."""
         return xxhash.xxh3_128(seed=self.seed)
 
     def of_each(self, rows: Iterable[msgspec.Raw]) -> list[bytes]:

@@ -1,4 +1,4 @@
-"""The lists of an earlier process: which rows they had, and the records of those, decoded on access."""
+"""The lists of an earlier process: their rows, and the rows' records, decoded on access."""
 
 from collections.abc import Iterable, Mapping
 from functools import cached_property
@@ -15,19 +15,19 @@ from engine.sources.unchanged.row_map import RowMap
 
 
 class RecalledRows(LazyMapping[bytes, Known]):
-    """What the rows of one list say, by their fingerprints; `keys` are those of the records, in the list's order."""
+    """The records of one list by their rows' fingerprints; `keys` are the records' keys in the list's order."""
 
     def __init__(self, listed: "RecalledList") -> None:
-        """Nothing is made yet."""
+        """Decode nothing yet."""
         self.listed = listed
         super().__init__(Positions(len(listed.rows), listed.names), lambda: listed.rows)
 
 
 class RecalledList:
-    """One list of a cache, the one at `place`. `snapshot` is the cache's."""
+    """The list at position `place` of a cache. `snapshot` is the cache's."""
 
     def __init__(self, cache: Cache, place: int, snapshot: Snapshot, fingerprint: Fingerprint) -> None:
-        """Nothing is looked at but the front."""
+        """Read only the cache's head."""
         self._cache = cache
         self._place = place
         self._start = cache.starts[place]
@@ -49,7 +49,7 @@ class RecalledList:
 
     @cached_property
     def extended(self) -> LazyMapping[bytes, bytes]:
-        """The fingerprints of the rows' extended rows, by their own, as far as those were kept."""
+        """The fingerprints of extended rows by those of their list rows, as far as they were kept."""
         return LazyMapping(self.by_row.positions, lambda: self._extended)
 
     @cached_property
@@ -65,13 +65,13 @@ class RecalledList:
 def learned_list(
     name: str, registry: str, rows: RowMap, by_row: Mapping[bytes, Known], extended: bytes = b""
 ) -> LearnedList:
-    """What there is to keep of a list, and of its `extended` rows; what was recalled of it is not made for that."""
+    """What to keep of a list and of its `extended` rows; recalled rows are not decoded for it."""
     names = list(rows)
     column, changed = by_row.layers if isinstance(by_row, Layered) else (by_row, {})
     if isinstance(column, RecalledRows):
         positions, keys = column.positions.by_key, column.listed.keys
         found = [
-            changed[n].key if n in changed else keys[positions[n]]  # type: ignore[union-attr]  # rows that are there
+            changed[n].key if n in changed else keys[positions[n]]  # type: ignore[union-attr]  # its rows exist
             for n in names
         ]
     else:

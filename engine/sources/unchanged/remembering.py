@@ -1,4 +1,4 @@
-"""What reads of one Home Assistant remember of each other, in one process or, by a cache, in several."""
+"""What reads of one Home Assistant remember from earlier ones, in one process or, through a cache, across processes."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 
 
 class RememberedAnswers:
-    """The entities and the snapshot that answers made. `form` names where they come from: other answers are not theirs."""
+    """The entities and the snapshot made from answers. `form` names their origin: a cache from another one is not used."""
 
     def __init__(self, form: str, *, are_extended_apart: bool = False) -> None:
-        """Nothing is known yet. `are_extended_apart`: extended rows may change although their list rows do not."""
+        """Start without anything known. `are_extended_apart`: extended rows may change although their list rows do not."""
         self._form = form
         self._are_extended_apart = are_extended_apart
         self.forget()
 
     def forget(self) -> None:
-        """Know nothing."""
+        """Forget everything."""
         self._newest: Snapshot | None = None
-        self._answers: dict[str, str] = {}  # digests of answers that are compared whole
+        self._answers: dict[str, str] = {}  # digests of answers that are compared as a whole
         self._fingerprint = Fingerprint()
         extended = ExtendedRows(self._fingerprint) if self._are_extended_apart else None
         self.entities = EntityRows(self._fingerprint, extended)
@@ -41,14 +41,14 @@ class RememberedAnswers:
         self._recalled: dict[str, RowMap] = {}
 
     def begin(self, ha_version: str | None, *, aliases_ordered: bool) -> None:
-        """Begin a read of a core of this version; another one may make other extended rows of the same list rows."""
+        """Begin a read from a core of this version; another version may return other extended rows for the same list rows."""
         if self._ha_version not in (None, ha_version):
             self.forget()
         self._ha_version = ha_version
         self.entities.begin(aliases_ordered=aliases_ordered)
 
     def begin_with(self, answers: Mapping[str, msgspec.Raw | None]) -> bool:
-        """Begin a read with these answers; returns whether they are those that all that is known was made with."""
+        """Begin a read with these answers; returns whether everything known was made with the same answers."""
         before, self._answers = self._answers, self._digests(answers)
         return not before or before == self._answers
 
@@ -59,7 +59,7 @@ class RememberedAnswers:
         }
 
     def recall(self, cache: Cache | None) -> Snapshot | None:
-        """Know what is in a cache, and return its snapshot; None, and nothing is known, when it is of other answers."""
+        """Take over a cache and return its snapshot; None, and nothing is taken over, when it is of other answers."""
         self.forget()
         if cache is None or cache.front.source.form != self._form:
             return None
@@ -80,19 +80,19 @@ class RememberedAnswers:
         return snapshot
 
     def has_learned(self) -> bool:
-        """Whether the last read found any list to be another one than was recalled."""
+        """Whether the last read found any list to differ from the recalled one."""
         found = {ENTITIES: self.entities.rows, **self._snapshots.rows.maps(self._other_lists())}
         return found.keys() != self._recalled.keys() or any(
             found[n] is not m for n, m in self._recalled.items()
         )
 
     def make(self, results: CommandResults, *, taken_at: float, origin: str) -> Snapshot:
-        """The snapshot of what was answered; see `SnapshotMaker.make`."""
+        """The snapshot of the results; see `SnapshotMaker.make`."""
         self._newest = self._snapshots.make(results, taken_at=taken_at, origin=origin)
         return self._newest
 
     def learned(self) -> Learned | None:
-        """What there is to keep of the last read; None if equal answers would not mean an equal home."""
+        """What to keep of the last read; None if equal answers would not imply an equal home."""
         snapshot, entities = self._newest, self.entities.learned()
         if (
             snapshot is None

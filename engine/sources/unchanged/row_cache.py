@@ -1,11 +1,11 @@
-"""Records of rows that were read before, found again by the bytes they were made from.
+"""Finds the records of rows that were read before by the rows' bytes.
 
-A home hardly changes between two reads, so most answers, and nearly all rows of the others, are the bytes of
-last time. Those are neither decoded nor hashed again. Nothing keeps an answer's bytes: only fingerprints, records
-and hashes, which the next process may begin with (`recalled`).
+A home hardly changes between two reads, so most answers, and nearly all rows of the others, have the same bytes as
+last time. Those are neither decoded nor hashed again. No answer's bytes are kept, only fingerprints, records
+and hashes, which the next process may start with (`recalled`).
 
-Invariant: what is returned depends on the answer alone; a cache only makes it faster. A row's record depends
-on its bytes and on the name it is kept under, so whatever else it depends on must be in that name.
+Invariant: the result depends on the answer alone; a cache only makes it faster. A row's record depends
+on its bytes and on the name it is kept under, so that name must contain everything else it depends on.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -37,10 +37,10 @@ _NO_LIST = _List(None, Listing(), {})
 
 
 class RowCache:
-    """The lists of last time, each under a name."""
+    """The previous lists, each under a name."""
 
     def __init__(self, fingerprint: Fingerprint | None = None) -> None:
-        """Nothing is known yet."""
+        """Start without anything known."""
         self._fingerprint = fingerprint or Fingerprint()
         self._lists: dict[str, _List] = {}
 
@@ -49,7 +49,7 @@ class RowCache:
     ) -> Listing:
         """The records of a list result, in its order; `make` turns a row that is new into a record.
 
-        Rows that cannot be made into one are set aside. Raises SourceInvalid with the name when it is no list.
+        Rows that cannot become one are set aside. Raises SourceInvalid with the name when it is not a list.
         """
         last = self._lists.get(name, _NO_LIST)
         known = last.by_row
@@ -75,30 +75,30 @@ class RowCache:
         made: Mapping[bytes, Known | SetAside],
         by_row: Mapping[bytes, Known | SetAside],
     ) -> Listing | None:
-        """The rows, made of those of last time and what changed; None if they have to be looked at one by one."""
+        """The rows, made from the previous ones and the changes; None if each has to be looked at."""
         added = [row for row in made.values() if isinstance(row, Known)]
         if last.map is None or last.rows.set_aside or len(added) < len(made):
             return None
         if len(by_row) != len(found.rows) or len(last.by_row) != len(last.map):
-            return None  # a row is there twice
+            return None  # a row occurs twice
         names = list(found.rows)
         rows = LazySequence(len(names), lambda nth: by_row[names[nth]])
         gone = [last.by_row[fingerprint] for fingerprint in found.gone]
-        # None of them is set aside, as was just seen.
+        # None of them is set aside, as just checked.
         return last.rows.then(cast("LazySequence[Known]", rows), added, cast("list[Known]", gone))
 
     def recall(self, lists: Iterable[RecalledList]) -> None:
-        """Know these lists from now on."""
+        """Take over these lists."""
         for listed in lists:
             known = listed.known
             self._lists[known.name] = _List(listed.map, listed.listing, listed.by_row, known.registry)
 
     def maps(self, names: Iterable[str]) -> dict[str, RowMap | None]:
-        """Which rows these lists had last."""
+        """The rows that these lists had last."""
         return {name: self._lists[name].map for name in names}
 
     def learned(self, names: Iterable[str]) -> list[LearnedList]:
-        """What there is to keep of these lists, none of which has rows that were set aside."""
+        """What to keep of these lists; none of them may have rows that were set aside."""
         return [
             learned_list(name, listed.registry, listed.map, cast("Mapping[bytes, Known]", listed.by_row))
             for name in names

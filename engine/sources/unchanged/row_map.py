@@ -1,12 +1,12 @@
-"""The rows of a list's answer by their fingerprints, and which of them were not known before.
+"""Finds the rows of a list's answer by their fingerprints, and those that were not known before.
 
-A home hardly changes between two reads, so nearly all of an answer are the bytes of last time. They are compared in
-stretches of a few rows; only what is between known stretches is taken apart. With 1 % of 20,000 rows changed this
+A home hardly changes between two reads, so nearly all bytes of an answer are the same as last time. They are compared in
+stretches of a few rows; only the bytes between known stretches are split into rows. With 1 % of 20,000 rows changed this
 costs less than half of splitting all of them.
 
-Invariant: what is found are the rows of the JSON list, whatever the answer looks like. A known stretch was rows and
-what separates them, and is taken over byte for byte; whatever is between two is rows that are known, or JSON by
-themselves. A wrong guess at where a row begins therefore costs time and nothing else.
+Invariant: the result is the rows of the JSON list, for any answer. A known stretch consists of rows and
+their separators, and is taken over byte for byte; between two stretches there are only known rows or complete JSON
+values. A wrong guess at where a row begins therefore costs nothing but time.
 """
 
 import re
@@ -24,14 +24,14 @@ from engine.sources.unchanged.fingerprint import NAME_BYTES, Fingerprint
 
 _ROWS = msgspec.json.Decoder(list[msgspec.Raw])
 _ROW = msgspec.json.Decoder(msgspec.Raw)
-# Where one row ends and the next begins. Within a row, as in a list of objects, it is a wrong guess.
+# Ends one row and begins the next. Within a row, as in a list of objects, it is a wrong guess.
 _BOUNDARY = re.compile(rb"\},\{")
 
-# Fewer rows make more stretches to compare, more rows are to be looked at for each that changed.
+# Fewer rows mean more stretches to compare; more rows mean more to look at for each changed one.
 _STRETCH_ROWS = 8
-# Behind a changed row mostly comes the next stretch; all are searched when none of so many does.
+# A changed row is usually followed by the next stretch; all are searched if none of this many matches.
 _STRETCHES_NEAR = 4
-# Rows that come and go leave short stretches behind. At this many times the necessary number, all are cut again.
+# Added and removed rows leave short stretches behind. At this multiple of the necessary number, all are cut again.
 _STRETCHES_RATIO_MAX = 2
 
 
@@ -44,15 +44,15 @@ class Row(NamedTuple):
 
 
 class Found(NamedTuple):
-    """The rows of an answer, and what of them was new."""
+    """The rows of an answer, and the new ones among them."""
 
     rows: "RowMap"
     fresh: list[Row]
-    gone: set[bytes]  # fingerprints of rows that only the answer before had
+    gone: set[bytes]  # fingerprints of rows that only the previous answer had
 
 
 class _Names(Sequence[bytes]):
-    """Some of the fingerprints that stand one behind the other."""
+    """Some of the concatenated fingerprints."""
 
     def __init__(self, all_: Callable[[], bytes], begin: int, end: int) -> None:
         self._all = all_
@@ -78,7 +78,7 @@ class _Names(Sequence[bytes]):
 
 class _Stretch(NamedTuple):
     digest: bytes
-    size: int  # bytes, the comma or bracket behind each row included
+    size: int  # bytes, including the comma or bracket after each row
     rows: Sequence[bytes]  # their fingerprints
 
 
@@ -86,10 +86,10 @@ _NOWHERE = _Stretch(b"", 0, ())
 
 
 class RowMap:
-    """Which rows an answer has, in its order. Keeps nothing of its bytes."""
+    """The rows of an answer, in order. Keeps none of its bytes."""
 
     def __init__(self, fingerprint: Fingerprint, stretches: list[_Stretch], count: int) -> None:
-        """Takes what it is given: all of an answer but the bracket before it, `count` rows. See `find_rows`."""
+        """`stretches` cover all of an answer after its opening bracket, with `count` rows. See `find_rows`."""
         self._fingerprint = fingerprint
         self._stretches = stretches
         self._count = count
@@ -98,7 +98,7 @@ class RowMap:
     def recalled(
         cls, fingerprint: Fingerprint, known: ListMap, fingerprints: Callable[[], bytes]
     ) -> "RowMap":
-        """The map that was kept as `known`; the rows' `fingerprints`, concatenated, are read when needed."""
+        """The map that was stored as `known`; the rows' concatenated `fingerprints` are read when needed."""
         ends = list(accumulate(known.counts, initial=0))
         digests = (known.digests[at : at + NAME_BYTES] for at in range(0, len(known.digests), NAME_BYTES))
         stretches = [
@@ -108,7 +108,7 @@ class RowMap:
         return cls(fingerprint, stretches, known.rows)
 
     def keep(self, name: str, registry: str) -> ListMap:
-        """What the map of the list of that name is kept as."""
+        """The map in the form in which a cache keeps it, for the list of that name."""
         return ListMap(
             name,
             registry,
@@ -119,7 +119,7 @@ class RowMap:
         )
 
     def __len__(self) -> int:
-        """How many rows the answer has."""
+        """The number of rows."""
         return self._count
 
     def __iter__(self) -> Iterator[bytes]:
@@ -127,7 +127,7 @@ class RowMap:
         return chain.from_iterable(stretch.rows for stretch in self._stretches)
 
     def followed(self, view: memoryview, known: Container[bytes]) -> Found:
-        """The rows of the answer after this one, of which most is known; see `find_rows`. Raises _CannotFollow."""
+        """The rows of the next answer, which is mostly known; see `find_rows`. Raises _CannotFollow."""
         if bytes(view[:1]) != b"[" or bytes(view[-1:]) != b"]":
             raise _CannotFollow
         stretches: list[_Stretch] = []
@@ -136,7 +136,7 @@ class RowMap:
         digest_of, end = self._fingerprint.of, len(self._stretches)
         at, index, count = 1, 0, 0
         while at < len(view):
-            # This runs once per stretch of the home, so it only looks.
+            # This runs once per stretch of the home, so it does as little as possible.
             stretch = self._stretches[index] if index < end else _NOWHERE
             if digest_of(view[at : at + stretch.size]) == stretch.digest:
                 stretches.append(stretch)
@@ -161,9 +161,9 @@ class RowMap:
         return Found(RowMap(self._fingerprint, stretches, count), fresh, went - came)
 
     def _find_known(self, view: memoryview, at: int, index: int) -> tuple[list[int], list[bytes], int]:
-        """What seems to be rows from `at` up to a known stretch, from `index` on: offsets, fingerprints, its index.
+        """Candidate rows from `at` up to a known stretch at or after `index`: offsets, fingerprints, the stretch's index.
 
-        Offsets are those of the rows and of what follows: that stretch, or the end of the answer.
+        The offsets are those of the rows and of what follows: that stretch, or the end of the answer.
         """
         digest, offsets, names = self._fingerprint.of, [at], list[bytes]()
         starts = self._starts(index, index + _STRETCHES_NEAR)
@@ -189,7 +189,7 @@ class RowMap:
         return self._starts(0, len(self._stretches))
 
     def _starts(self, begin: int, end: int) -> dict[bytes, int]:
-        """Which of these stretches begins with a row."""
+        """The positions of these stretches by their first row."""
         return {s.rows[0]: nth for nth, s in enumerate(self._stretches[begin:end], begin) if s.rows}
 
 
@@ -200,10 +200,10 @@ class _CannotFollow(Exception):
 def find_rows(
     fingerprint: Fingerprint, before: RowMap | None, answer: msgspec.Raw, known: Container[bytes], what: str
 ) -> Found:
-    """The rows of an answer, `before` being the map of the one before; that very map where no byte changed.
+    """The rows of an answer; `before` is the map of the previous one, and is returned itself if no byte changed.
 
-    Rows whose fingerprints are `known` (all of `before` have to be) are not fresh. Raises SourceInvalid, with `what` as
-    its subject, when it is no list.
+    Rows whose fingerprints are `known` (all of `before` must be) are not fresh. Raises SourceInvalid, with `what` as
+    its subject, when it is not a list.
     """
     if before is None:
         return _split(fingerprint, answer, known, what)
@@ -225,13 +225,13 @@ def _split(fingerprint: Fingerprint, answer: msgspec.Raw, known: Container[bytes
     if names and offsets[-1] == len(view):
         stretches = _cut(fingerprint, view, offsets, names)
     else:
-        # No rows, or not only commas between them: one stretch, which only the very same answer has.
+        # No rows, or more than commas between them: one stretch, which only an identical answer matches.
         stretches = [_Stretch(fingerprint.of(view[1:]), len(view) - 1, names)]
     return Found(RowMap(fingerprint, stretches, len(names)), fresh, set())
 
 
 def _one_row(text: memoryview) -> msgspec.Raw:
-    """The text as one row, on its own. Raises _CannotFollow."""
+    """The text as one separate row. Raises _CannotFollow."""
     try:
         return decode_json(_ROW, msgspec.Raw(bytes(text)), "It")
     except SourceInvalid:
@@ -241,7 +241,7 @@ def _one_row(text: memoryview) -> msgspec.Raw:
 def _cut(
     fingerprint: Fingerprint, view: memoryview, offsets: Sequence[int], names: Sequence[bytes]
 ) -> list[_Stretch]:
-    """Stretches of rows that stand one behind the other; `offsets` has their beginnings and where the last ends."""
+    """Stretches of consecutive rows; `offsets` has the rows' beginnings and the last one's end."""
     if len(names) < _STRETCH_ROWS * 2:
         bounds = [0, len(names)] if names else []
     else:

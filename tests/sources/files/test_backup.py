@@ -106,7 +106,7 @@ async def test_a_truncated_backup_is_refused(part: float, tmp_path: Path) -> Non
     file = tmp_path / "cut.tar"
     file.write_bytes(whole[: int(inner_end * part)])
 
-    with pytest.raises(SourceInvalid, match=r"cut off|breaks off") as refused:
+    with pytest.raises(SourceInvalid, match=r"cut off") as refused:
         await read(file)
     assert "unpacks to" not in refused.value.message
 
@@ -132,7 +132,7 @@ async def test_a_broken_header_is_not_taken_for_the_end(tmp_path: Path) -> None:
     content[header + 20 : header + 24] = b"ZZZZ"
     (tmp_path / "broken.tar").write_bytes(content)
 
-    with pytest.raises(SourceInvalid, match="breaks off"):
+    with pytest.raises(SourceInvalid, match="cut off"):
         await read(tmp_path / "broken.tar")
 
 
@@ -167,7 +167,7 @@ async def test_a_damaged_outer_archive_is_no_partial_backup(tmp_path: Path) -> N
     content[at + 120] ^= 1
     (tmp_path / "broken.tar").write_bytes(content)
 
-    with pytest.raises(SourceInvalid, match="breaks off"):
+    with pytest.raises(SourceInvalid, match="cut off"):
         await read(tmp_path / "broken.tar")
 
 

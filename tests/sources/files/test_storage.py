@@ -217,7 +217,7 @@ async def test_a_version_of_another_type_does_not_cost_the_home(
 async def test_a_file_that_does_not_say_its_version_is_refused(config: Path, version: object) -> None:
     edit(config / ".storage" / "core.area_registry", lambda content: content.update(version=version))
 
-    with pytest.raises(SourceInvalid, match=r"core\.area_registry does not say which version it has"):
+    with pytest.raises(SourceInvalid, match=r"core\.area_registry has no version"):
         await read(config)
 
 

@@ -40,7 +40,7 @@ def test_rows_stay_undecoded_and_categories_know_their_scope() -> None:
     ("store", "named"),
     [
         ({"version": 9, "data": {}}, "version 9.1"),
-        ({"data": {}}, "does not say"),
+        ({"data": {}}, "has no version"),
         ([], "core.device_registry"),
     ],
 )
