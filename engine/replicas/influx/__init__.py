@@ -1,1 +1,1 @@
-"""The InfluxDB replica: its points, its two wires, how it is read and how it is written."""
+"""The InfluxDB replica: its points, its two wires, and how it is read and written."""

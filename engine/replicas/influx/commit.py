@@ -1,8 +1,8 @@
-"""One writing run: markers around it, points in batches, every one read back.
+"""One writing run: markers before and after, points in batches, each of them read back.
 
-Updates travel apart from creates, because servers with a limit on tag values drop updates silently when a create
-of the same batch hits the limit. A refused record is named, the others are written, and as long as this process
-lives it travels alone.
+Updates and creates are sent in separate batches, because servers with a limit on tag values silently drop updates when a
+create in the same batch hits the limit. A refused record is reported by name and the others are written; from then on
+this process sends it in a batch of its own.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,14 +15,14 @@ from engine.replicas.influx.schema.points import REPLICA, Point, batches, encode
 from engine.replicas.influx.sending import Sender
 from engine.replicas.influx.wires.wire import Scan, Wire
 
-# What is sent before it is read back, and what the outbox has to hold at once: up to 32 MB.
+# Sent before the next read-back; the outbox has to hold as much at once: up to 32 MB.
 _BATCHES_PER_WAVE = 8
 _LINES_MAX = 5_000
 _GAP_NS = 1_000_000_000
 
 
 class Refused(msgspec.Struct, frozen=True):
-    """A point that the server did not take, and why."""
+    """A point that the server refused, and the reason."""
 
     point: Point
     error: ReplicaRejected
@@ -35,7 +35,7 @@ class Committer:
         self._wire = wire
         self._sender = sender
         self._site = site
-        self._suspects: dict[Key, str] = {}  # refused before, with the hash that was refused
+        self._suspects: dict[Key, str] = {}  # refused before, with the refused hash
 
     def write(
         self,
@@ -44,17 +44,17 @@ class Committer:
         run_id: str,
         beside: Sequence[bytes] = (),
     ) -> list[Refused]:
-        """Write and read back; returns what was refused. Raises ReplicaError, then any of them may be stored.
+        """Write and read back; returns the refused points. When it raises ReplicaError, any of the points may be stored.
 
-        `existing` are the keys that already have a point, live or not. `beside` are lines about the points that
-        travel with them, and are neither read back nor missed.
+        `existing` are the keys that already have a point, live or not. `beside` are lines about the points, sent
+        with them but neither read back nor required.
         """
         suspects = [p for p in points if self._suspects.get(p.key) == p.hash]
         others = [p for p in points if self._suspects.get(p.key) != p.hash]
         updates = [p for p in others if p.key in existing]
         creates = [p for p in others if p.key not in existing]
         by_line: dict[bytes, Point] = {}
-        # Everything is encoded before anything is sent: a value that cannot be encoded stops it all.
+        # Everything is encoded before anything is sent, so that a value that cannot be encoded stops the whole run.
         queue = [
             batch for group in (updates, creates) for batch in batches(self._encode(group, run_id, by_line))
         ]
@@ -75,7 +75,7 @@ class Committer:
                 if line in by_line
             ]
             sent = [by_line[line] for batch in wave for line in batch if line in by_line]
-            # A server may store the rest of a batch that it refuses: what is there was not refused.
+            # A server may store the rest of a batch that it refuses: stored points were not refused.
             missing = self._missing(sent)
             refused += [r for r in fallen if (r.point.key, r.point.time_ns) in missing]
             self._check_confirmed(missing - {(r.point.key, r.point.time_ns) for r in fallen}, len(sent))
@@ -96,7 +96,7 @@ class Committer:
             yield line
 
     def _missing(self, points: Sequence[Point]) -> set[tuple[Key, int]]:
-        """Those of the points that do not read back as they are, by key and time."""
+        """The points that do not read back as written, by key and time."""
         expected = {(p.key, p.time_ns): (p.hash, p.payload.decode()) for p in points}
         for start_ns, stop_ns in windows(sorted(p.time_ns for p in points)):
             measurements = sorted({f"ha_{p.key.registry}" for p in points if start_ns <= p.time_ns < stop_ns})
@@ -132,7 +132,7 @@ class Committer:
 
 
 def windows(times: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """[start, stop) around ascending times, apart where they are more than a second apart."""
+    """Ranges [start, stop) that cover ascending times, split where two are more than a second apart."""
     start = previous = None
     for time_ns in times:
         if start is None or previous is None:
@@ -146,7 +146,7 @@ def windows(times: Sequence[int]) -> Iterator[tuple[int, int]]:
 
 
 def refusal_error(refused: Sequence[Refused], total: int) -> ReplicaRejected:
-    """One error that names what was refused and why."""
+    """One error that names the refused records and the reason."""
     named = ", ".join(str(r.point.key) for r in refused[:5]) + (", ..." if len(refused) > 5 else "")
     first = refused[0].error
     error = ReplicaRejected(

@@ -1,4 +1,4 @@
-"""What `reconcile doctor` wants to know of an InfluxDB. Looks only: nothing is written, created or deleted."""
+"""The checks of `reconcile doctor` for an InfluxDB. Read-only: they write, create and delete nothing."""
 
 from collections.abc import Callable
 from typing import Literal
@@ -27,7 +27,7 @@ class InfluxCheck(msgspec.Struct, frozen=True):
 def check_server(
     wire: Wire, *, site: str, refresh_wanted_seconds: float, clock: Callable[[], float]
 ) -> tuple[InfluxCheck, ...]:
-    """Every check, in order. A server that cannot be reached ends them; else each stands for itself."""
+    """Every check, in order. An unreachable server ends them; otherwise they are independent."""
     try:
         server = wire.probe()
     except ReplicaError as error:
@@ -74,7 +74,7 @@ def _retention_check(wire: Wire, wanted_seconds: float) -> InfluxCheck:
             "retention",
             "warning",
             "the server does not report how long the bucket keeps points",
-            f"Allow the token to read buckets, or see to it that it is at least {2 * wanted_seconds / 86_400:g} days.",
+            f"Allow the token to read buckets, or make sure that it is at least {2 * wanted_seconds / 86_400:g} days.",
         )
     kept = f"{retention / 86_400:g} days" if retention else "forever"
     renewed = f"every record is renewed within {within / 86_400:g} days"
@@ -85,7 +85,7 @@ def _clock_check(server: Server, now: float) -> InfluxCheck:
     if server.at is None:
         return InfluxCheck("clock", "warning", "the server does not report its time", "")
     skew = now - server.at
-    # The server reports whole seconds.
+    # The server's time is in whole seconds.
     apart = f"by {abs(skew):.0f} seconds" if abs(skew) >= 2 else "by less than 2 seconds"
     found = f"this machine and the server differ {apart}"
     if abs(skew) > 60:
@@ -113,7 +113,7 @@ def _future_check(wire: Wire, site: str, now: float) -> InfluxCheck:
 
 
 def _types_check(wire: Wire) -> InfluxCheck:
-    """Values of another type than ours hide ours from some queries, and have ours refused."""
+    """Values of a type other than ours hide ours from some queries, and make the server refuse ours."""
     try:
         types = wire.field_types(tuple(MEASUREMENTS))
         foreign = [

@@ -1,6 +1,6 @@
-"""Records looked for in a bucket: the newest point of some keys, and which entities ever had an entity_id.
+"""Finds records in a bucket: the newest point of some keys, and the entities that ever had an entity_id.
 
-Live records are read in the window that was observed, others by their id, so that no look grows with age.
+Reads live records in the observed window and others by their id, so that no lookup gets slower with age.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -12,31 +12,31 @@ from engine.replicas.influx.reading import Holding, newest_rows
 from engine.replicas.influx.schema.points import NONE, key_of, tag_of
 from engine.replicas.influx.wires.wire import Scan, Wire
 
-# More live keys than this are found faster by reading the whole window.
+# For more live keys than this, reading the whole window is faster.
 _IDS_MAX = 500
-# Earlier holders of an entity_id are found by id only: each record is written again every few days, and is searched here.
-BEARERS_NS = 2 * 365 * 86_400 * 1_000_000_000
+# How far back to search for an entity_id; limited because each record is written again every few days.
+HOLDERS_NS = 2 * 365 * 86_400 * 1_000_000_000
 
 
 class Lookup:
-    """Looks for records of one site on one wire. Every method raises ReplicaError."""
+    """Finds records of one site on one wire. Every method raises ReplicaError."""
 
     def __init__(self, wire: Wire, site: str) -> None:
         self._wire = wire
         self._site = site
 
     def scan_of(self, registries: Iterable[str], fields: tuple[str, ...], **bounds: Any) -> Scan:
-        """The scan of these registries' records; `bounds` as of `Scan`."""
+        """The scan of these registries' records; `bounds` as in `Scan`."""
         measurements = tuple(sorted(f"ha_{registry}" for registry in registries))
         return Scan(measurements=measurements, site=self._site, fields=fields, **bounds)
 
     def newest(
         self, keys: Sequence[Key], fields: tuple[str, ...], observed: Holding | None
     ) -> dict[Key, list[Any]]:
-        """The newest row of each of the keys that has one; of live records not older than what was observed."""
+        """The newest row of each key that has one; for live records, none older than the observed window."""
         held = observed if observed is not None else Holding(start_ns=1)
         live = [key for key in keys if key in held.times]
-        # What is not live may have ended before the window, at any time: it is looked for by its id.
+        # A record that is not live may have ended at any time before the window, so it is looked up by id.
         found = self._newest_of_ids(
             [k for k in keys if k not in held.times and not held.is_new(k)], fields, 0
         )
@@ -52,13 +52,13 @@ class Lookup:
     def holders(self, entity_id: str, now_ns: int, window_start_ns: Callable[[], int]) -> list[Key]:
         """The entities that had this entity_id within the last two years, as far back as the bucket keeps them.
 
-        The server looks through the one short field, and answers with the points that say this name. Points of before
-        there was that field say it in their payload: of those only the window of live records is read, which begins at
+        The server searches one short field, and returns the points with this name. Points older than
+        that field have the name in their payload; of those only the window of live records is read, which begins at
         `window_start_ns`.
         """
         if entity_id == NONE:
             return []
-        start_ns = max(0, now_ns - BEARERS_NS)
+        start_ns = max(0, now_ns - HOLDERS_NS)
         named = self.scan_of(("entity",), ("entity_id",), equals=entity_id, start_ns=start_ns)
         found = {row[1] for _, rows in self._wire.scan(named) for row in rows if row[-1] == entity_id}
         if not found:
@@ -67,7 +67,7 @@ class Lookup:
                 row[1]
                 for _, rows in self._wire.scan(payloads)
                 for row in rows
-                # Decoding costs more than looking whether the name is in it at all.
+                # A text search for the name costs less than decoding.
                 if entity_id in str(row[-1])
                 and payload_fields("entity", row[-1]).get("entity_id") == entity_id
             }

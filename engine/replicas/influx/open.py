@@ -1,6 +1,6 @@
-"""InfluxDB from settings: the wire that was set or fits the server, and the replica on it.
+"""Opens InfluxDB from settings: the configured wire, or one that fits the server, and the replica on it.
 
-Nothing is connected here: a server that is away must not keep the other replica from being served.
+Connects to nothing: an unreachable server must not prevent serving the other replica.
 """
 
 import random
@@ -17,7 +17,7 @@ from engine.replicas.influx.wires.wire import ForwardingWire, Server, Wire
 
 
 class AutoWire(ForwardingWire):
-    """A `Wire` that asks the server, at the first use, which API it has, and keeps to that."""
+    """A `Wire` that asks the server for its API at the first use, and then uses that one."""
 
     def __init__(self, address: Address, credentials: Credentials, *, timeout_seconds: float) -> None:
         self._address = address
@@ -28,11 +28,11 @@ class AutoWire(ForwardingWire):
 
     @property
     def name(self) -> str:
-        """v1 or v2 once chosen, before that auto."""
+        """v1 or v2 once chosen; auto before that."""
         return self._chosen.name if self._chosen is not None else "auto"
 
     def probe(self) -> Server:
-        """Ask the server who it is, and say why this wire."""
+        """Ask the server for its version; the note gives the reason for this wire."""
         server = self._wire().probe()
         return Server(server.version, server.wire, server.at, self._note)
 
@@ -61,7 +61,7 @@ class AutoWire(ForwardingWire):
 
 
 def choose_wire(version: str, org: str) -> tuple[str, str]:
-    """The wire for a server of this version ("" when it is not known), and the reason."""
+    """The wire for a server of this version ("" when unknown), and the reason."""
     named = f"InfluxDB {version}" if version else "a server that does not report its version"
     if version.startswith(("0.", "1.")):
         return "v1", f"found {named}: InfluxQL (wire v1) works on every 1.x"
@@ -105,7 +105,7 @@ def _make_wire(
     name: str, address: Address, credentials: Credentials, timeout_seconds: float, version: str = ""
 ) -> Wire:
     if name == "v2":
-        # Only here: the client library takes longer to load than a pass without changes.
+        # Imported here: the client library takes longer to load than a pass without changes.
         from engine.replicas.influx.wires.v2 import WireV2  # noqa: PLC0415
 
         return WireV2(address, credentials, timeout_seconds=timeout_seconds)

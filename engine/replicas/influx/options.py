@@ -1,4 +1,4 @@
-"""How one home is kept in a bucket, and the outbox that goes with it."""
+"""Options for keeping one home in a bucket, and its outbox."""
 
 from typing import Protocol
 
@@ -8,11 +8,13 @@ from engine.ports import Outbox
 
 
 class InfluxOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """How one site is kept in a bucket."""
+    """Options for keeping one site in a bucket."""
 
     site: str
     refresh_seconds: float = 5 * 86_400.0  # age at which an unchanged record is written again
-    verify_seconds: float = 3_600.0  # how often payloads are read and hashed, not only hashes
+    verify_seconds: float = (
+        3_600.0  # how often payloads are read and hashed again, instead of reading hashes only
+    )
     clock_skew_seconds_max: float = 60.0
     writer_slot: int = 0  # 0 to 999: two writers with different slots never write one point
     read_only: bool = False

@@ -1,7 +1,7 @@
-"""The outbox: batches that must reach a replica although this process may die first, in a file of their own.
+"""The outbox: a file of batches that must reach a replica even if this process dies first.
 
-A batch is kept before it is first sent and dropped when it was read back. Its bytes hold their times, so sending
-it twice stores it once. Bounded: a store that is away for long is caught up with by comparison, not from here.
+A batch is saved before it is first sent and dropped once it has been read back. Its bytes contain their times, so
+sending it twice stores it once. Bounded: a store that was away for long is brought up to date by comparison, not from here.
 """
 
 from pathlib import Path
@@ -12,7 +12,7 @@ from engine.errors import ReplicaRejected, ReplicaUnavailable
 from engine.replicas.sqlite_file.database import ApswFile
 from engine.replicas.sqlite_file.tables import OUTBOX, check_kind, has_table
 
-SCHEMA_VERSION = 0  # SQLite's user_version: a program that makes another table sets another
+SCHEMA_VERSION = 0  # SQLite's user_version: a program that creates a different table sets a different one
 BYTES_MAX = 64 * 1024 * 1024
 
 _TABLE = """CREATE TABLE IF NOT EXISTS reconcile_outbox (
@@ -27,7 +27,7 @@ class SqliteOutbox:
         self._bytes_max = bytes_max
 
     def put(self, replica: str, body: bytes) -> int:
-        """Keep a batch durably; returns its number. Raises ReplicaError, ReplicaUnavailable when full."""
+        """Save a batch durably; returns its number. Raises ReplicaError, ReplicaUnavailable when full."""
         with self._file.writing() as connection:
             _check(connection, replica)
             connection.execute(_TABLE)
@@ -36,7 +36,7 @@ class SqliteOutbox:
                 raise ReplicaUnavailable(
                     replica,
                     f"The outbox in {self._file.path} holds {held} bytes and may hold {self._bytes_max}.",
-                    "Let the store that is away answer again, or raise records.outbox_bytes_max.",
+                    "Bring the unreachable store back, or raise records.outbox_bytes_max.",
                 )
             connection.execute("INSERT INTO reconcile_outbox (replica, body) VALUES (?, ?)", (replica, body))
             return connection.last_insert_rowid()
@@ -53,7 +53,7 @@ class SqliteOutbox:
             return [(number, body) for number, body in rows if isinstance(body, bytes)]
 
     def drop(self, number: int) -> None:
-        """Forget a batch that arrived. Raises ReplicaError."""
+        """Delete a batch that arrived. Raises ReplicaError."""
         with self._file.writing() as connection:
             connection.execute(_TABLE)
             connection.execute("DELETE FROM reconcile_outbox WHERE number = ?", (number,))

@@ -1,6 +1,6 @@
-"""The past in InfluxDB: revisions of a record, who held a name, and the home as it was. Reads only.
+"""The past in InfluxDB: a record's revisions, the holders of a name, and the home at a time. Reads only.
 
-Of what was read, memory is taken only for what is kept.
+Rows are read as a stream, so that memory is used only for the ones returned.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -26,10 +26,10 @@ _commit_time = attrgetter("at")
 
 
 class InfluxPast:
-    """What `InfluxRecords` answers about the past. Every method raises ReplicaError."""
+    """The reads of the past in `InfluxRecords`. Every method raises ReplicaError."""
 
     def __init__(self, wire: Wire, options: InfluxOptions, clock: Callable[[], float]) -> None:
-        """Nothing is connected yet. `clock` gives Unix seconds."""
+        """Does not connect. `clock` gives Unix seconds."""
         self._wire = wire
         self._options = options
         self._clock = clock
@@ -38,15 +38,15 @@ class InfluxPast:
         self._lookup = Lookup(wire, options.site)
 
     def timeline(self, key: Key, *, after: int = 0, limit: int | None = None) -> list[Revision]:
-        """The revisions of a key behind the one numbered `after`, oldest first, at most `limit`."""
+        """The revisions of a key after the one numbered `after`, oldest first, at most `limit`."""
         return page_of(self._revisions(key), after, limit)
 
     def newest(self, key: Key, limit: int, *, before: int | None = None) -> list[Revision]:
-        """The newest revisions of a key, of those before the one numbered `before`; oldest first, at most `limit`."""
+        """The newest revisions of a key, before the one numbered `before` if given; oldest first, at most `limit`."""
         return newest_of(self._revisions(key), limit, before)
 
     def count(self, key: Key) -> int:
-        """How many revisions a key has."""
+        """The number of revisions of a key."""
         return sum(1 for _ in self._revisions(key))
 
     def _revisions(self, key: Key) -> Iterator[Revision]:
@@ -61,7 +61,7 @@ class InfluxPast:
         return self._lookup.holders(entity_id, now_ns, lambda: self._runs.window_start_ns(now_ns))
 
     def as_of(self, at: float) -> dict[Key, Revision]:
-        """The newest revision of every record live at a time, to the millisecond; a run that had begun is seen whole."""
+        """The newest revision of every record live at a time, to the millisecond; a run that had begun counts in full."""
         self._server.version()
         stop_ns = self._runs.end_ns(int(at * _NS) + _MS_IN_NS)
         start_ns = self._runs.window_start_ns(stop_ns)
@@ -74,18 +74,18 @@ class InfluxPast:
 
 
 def revisions_in(blocks: Iterable[Block], key: Key) -> Iterator[Revision]:
-    """All revisions of a key, in any order. A refresh is none: it says the same again."""
+    """All revisions of a key, in any order. A refresh is not a revision: it repeats the content."""
     revisions = (revision_of(key, row) for block in blocks for row in block.rows)
     return (r for r in revisions if r.op != "refresh")
 
 
 def page_of(revisions: Iterable[Revision], after: int, limit: int | None) -> list[Revision]:
-    """The revisions behind the one numbered `after`, oldest first, at most `limit`."""
+    """The revisions after the one numbered `after`, oldest first, at most `limit`."""
     found = (r for r in revisions if r.rev > after)
     return sorted(found, key=_commit_time) if limit is None else nsmallest(limit, found, key=_commit_time)
 
 
 def newest_of(revisions: Iterable[Revision], limit: int, before: int | None) -> list[Revision]:
-    """The newest of the revisions before the one numbered `before`; oldest first, at most `limit`."""
+    """The newest revisions, before the one numbered `before` if given; oldest first, at most `limit`."""
     found = (r for r in revisions if before is None or r.rev < before)
     return nlargest(limit, found, key=_commit_time)[::-1]

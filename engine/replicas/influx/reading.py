@@ -1,7 +1,7 @@
-"""Rows of scans as what the replica holds: the newest point of every key, and the version that point stands for.
+"""Turns rows of scans into the replica's content: the newest point of every key, and the version it represents.
 
-A version is believed as stored only by a plain look. A verifying look recomputes it from the payload, so a point
-that another program altered is distinguished from one that is intact.
+Only a plain look trusts the stored version. A verifying look recomputes it from the payload, and so detects a point
+that another program altered.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,15 +23,15 @@ HASH_PREFIX = f"{HASH_VERSION}:"
 
 
 class Holding(msgspec.Struct):
-    """What was read, and then written: version and time of the newest point of every live record."""
+    """What was read and since written: version and time of the newest point of every live record."""
 
     versions: dict[Key, str] = {}
     times: dict[Key, int] = {}
-    ended: dict[Key, int] = {}  # when, of the deleted records whose end was seen
-    start_ns: int = 0  # from when on it was read; 0 when nothing is older
+    ended: dict[Key, int] = {}  # when deleted records ended, where their tombstone was read
+    start_ns: int = 0  # where the read began; 0 when nothing is older
 
     def put(self, key: Key, version: str, time_ns: int) -> None:
-        """The newest point of a key is now this one; a tombstone ends the key."""
+        """Record a key's new newest point; a tombstone ends the key."""
         if version == TOMBSTONE:
             self.versions.pop(key, None)
             self.times.pop(key, None)
@@ -42,12 +42,12 @@ class Holding(msgspec.Struct):
             self.times[key] = time_ns
 
     def is_new(self, key: Key) -> bool:
-        """Whether the key surely has no point: everything was read, and it was not there."""
+        """Whether the key certainly has no point: everything was read, and it was absent."""
         return self.start_ns <= 0 and key not in self.times and key not in self.ended
 
 
 def newest_rows(blocks: Iterable[Block]) -> dict[Key, list[Any]]:
-    """The newest row of every key; rows are [time, tag, ...]. Rows without an id belong to no record."""
+    """The newest row of every key; rows are [time, tag, ...]. Rows without an id are skipped."""
     best: dict[str, dict[Any, list[Any]]] = {}
     for measurement, rows in blocks:
         of_measurement = best.setdefault(measurement, {})
@@ -65,7 +65,7 @@ def newest_rows(blocks: Iterable[Block]) -> dict[Key, list[Any]]:
 
 
 def holding_of(rows: Mapping[Key, list[Any]], *, is_verified: bool) -> Holding:
-    """What newest rows [time, tag, hash, schema, payload] amount to; without `is_verified`, [time, tag, hash].
+    """The content given by newest rows [time, tag, hash, schema, payload]; without `is_verified`, [time, tag, hash].
 
     Raises ReplicaRejected when a newer program wrote one of them.
     """
@@ -83,12 +83,12 @@ def holding_of(rows: Mapping[Key, list[Any]], *, is_verified: bool) -> Holding:
 
 
 def needs_payloads(versions: Iterable[str]) -> bool:
-    """Whether some hash is of another version, or none, so that only the payload shows what it stands for."""
+    """Whether some hash has another version, or is no hash, so that only the payload shows its content."""
     return any(not version.startswith(HASH_PREFIX) for version in versions)
 
 
 def version_of_payload(key: Key, hash_: str | None, payload: str | None) -> str:
-    """The version a point stands for, computed from its payload; unlike every hash if the two do not agree."""
+    """A point's version, computed from its payload; different from every hash if stored hash and payload disagree."""
     if hash_ == TOMBSTONE:
         return TOMBSTONE
     digest = row_digest((hash_, payload))
@@ -104,7 +104,7 @@ def version_of_payload(key: Key, hash_: str | None, payload: str | None) -> str:
 
 
 def revision_of(key: Key, row: Sequence[Any]) -> Revision:
-    """The revision that a row [time, tag, op, rev, hash, run, schema, payload] says.
+    """The revision in a row [time, tag, op, rev, hash, run, schema, payload].
 
     Raises ReplicaRejected when a newer program wrote it.
     """
@@ -116,7 +116,7 @@ def revision_of(key: Key, row: Sequence[Any]) -> Revision:
 
 
 def check_schema(key: Key, schema: int | None) -> None:
-    """Raise ReplicaRejected when a point is of a form that this program does not know."""
+    """Raise ReplicaRejected when a point has a schema that this program does not know."""
     if schema is not None and schema > PAYLOAD_SCHEMA:
         raise ReplicaRejected(
             REPLICA,
@@ -126,5 +126,5 @@ def check_schema(key: Key, schema: int | None) -> None:
 
 
 def integer_or(value: object, otherwise: int) -> int:
-    """The value, if it is an integer."""
+    """The value if it is an integer, else `otherwise`."""
     return value if isinstance(value, int) else otherwise

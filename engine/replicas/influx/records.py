@@ -1,8 +1,8 @@
-"""InfluxDB as a records replica: every version of every record as a point, the newest one is what it holds.
+"""InfluxDB as a records replica: a point for every version of every record; the newest point is the current one.
 
-Nothing is ever deleted or rewritten in place: a delete is a tombstone, a repair a new point. What the replica
-holds is read by a plain scan of a window that the newest run marker bounds, and an answer that is not provably
-complete raises; it is never an empty home. Points are under `site`, so many homes may share a bucket.
+Nothing is ever deleted or rewritten in place: a delete is a tombstone, a repair a new point. The replica's
+content is read by a plain scan of a window that the newest run marker bounds. An answer that is not provably
+complete raises; it never becomes an empty home. Points are tagged with `site`, so many homes may share a bucket.
 """
 
 import math
@@ -70,38 +70,38 @@ class InfluxRecords(InfluxPast, Records):
         clock: Callable[[], float],
         sleep: Callable[[float], None],
     ) -> None:
-        """Nothing is connected yet. `clock` gives Unix seconds, `sleep` takes seconds."""
+        """Does not connect. `clock` gives Unix seconds, `sleep` takes seconds."""
         super().__init__(wire, options, clock)
         self._outbox = outbox
         self._sender = Sender(wire, outbox, sleep, site=options.site)
         self._committer = Committer(wire, self._sender, options.site)
         self._times = CommitClock(options.writer_slot)
         self._held: Holding | None = None
-        # Newest rows [time, tag, hash, rev, schema], as `read` found them.
+        # Newest rows [time, tag, hash, rev, schema], as found by `read`.
         self._revs: dict[Key, list[Any]] = {}
         self._order: dict[Key, int] = {}
         self._server_state: object = None
         self._verified_at: float | None = None
 
     def data_version(self) -> int | None:
-        """None: InfluxDB does not show that another program wrote to it."""
+        """None: InfluxDB does not show whether another program wrote to it."""
         return None
 
     def file_signature(self) -> Hashable | None:
-        """Always the same: there is nothing to be seen."""
+        """Always the same: there is no file."""
         return ()
 
     def observe(self, *, verify: bool | None = None) -> Observed:
-        """The versions of all live records, what an earlier process left in the outbox among them.
+        """The versions of all live records, including those that an earlier process left in the outbox.
 
-        A verifying look reads the payloads and hashes them again. By default the first look of a process
-        verifies, the first after a doubt (server restarted, retention changed, a write whose outcome was
-        unknown), and otherwise one every `verify_seconds`.
+        A verifying look reads the payloads and hashes them again. By default a look verifies if it is the
+        process's first, or the first after a doubt (server restarted, retention changed, a write with unknown
+        outcome), or `verify_seconds` after the last.
         """
         self._held = None
         self._revs.clear()
         if not self._options.read_only:
-            # Before anything is compared: such a batch may hold the newest point of a record that looks equal now.
+            # Before comparing: such a batch may hold the newest point of a record that looks equal now.
             self._sender.send_pending()
         self._server.version()
         now = self._clock()
@@ -119,7 +119,7 @@ class InfluxRecords(InfluxPast, Records):
         return Observed(dict(held.versions))
 
     def read(self, keys: Iterable[Key]) -> dict[Key, StoredRow]:
-        """The newest points of the given keys that are not deleted."""
+        """The newest points of those keys that are not deleted."""
         rows = self._lookup.newest(list(keys), ("hash", "rev", "schema", "payload"), self._held)
         found = {}
         for key, (*newest, payload) in rows.items():
@@ -131,9 +131,9 @@ class InfluxRecords(InfluxPast, Records):
         return found
 
     def apply(self, operations: Sequence[Operation], run: Run) -> None:
-        """Write one point per operation (a changed id: two), read back.
+        """Write one point per operation (two for a changed id), and read them back.
 
-        Raises ReplicaDiverged when the read-back differs, and ReplicaRejected after the rest was written when
+        Raises ReplicaDiverged when the read-back differs, and ReplicaRejected, once the rest is written, when
         the server refused some.
         """
         if not operations:
@@ -155,9 +155,9 @@ class InfluxRecords(InfluxPast, Records):
         self._commit(points, frozenset(newest), run, operations)
 
     def upkeep(self, desired: Snapshot, run: Run) -> None:
-        """Renew every record that retention comes near to.
+        """Renew every record that retention would soon drop.
 
-        Renewed is what is held, whether desired or not: a record whose delete is held back must not fade away.
+        This includes records that are not desired: one whose delete is held back must not expire.
         """
         if self._options.read_only:
             return
@@ -174,7 +174,7 @@ class InfluxRecords(InfluxPast, Records):
         for key, (at_ns, _, hash_, rev, schema, modified_us, payload) in sorted(rows.items()):
             check_schema(key, schema)
             version = version_of_payload(key, hash_, payload)
-            # What was altered meanwhile, or deleted, is for the next comparison to judge.
+            # The next comparison handles records that were altered or deleted meanwhile.
             if version == self._held.versions.get(key) and not version.startswith("?") and "~" not in version:
                 points.append(
                     Point(
@@ -191,25 +191,25 @@ class InfluxRecords(InfluxPast, Records):
         self._commit(points, frozenset(rows), structs.replace(run, snapshot=desired))
 
     def order(self) -> Mapping[Key, int]:
-        """The positions of areas and floors, as the newest commit says them; none where it says none."""
+        """The positions of areas and floors in the newest commit; empty if it has none."""
         if self._held is None:
             self._server.version()
             return self._runs.last_commit(self._server.ahead_ns()).order
         return self._order
 
     def keep_order(self, positions: Mapping[Key, int], run: Run) -> None:
-        """Say these positions in a commit, as every later one says them again."""
+        """Write these positions in a commit; every later commit repeats them."""
         if self._held is None:
             self.observe()
         assert self._held is not None
         if positions == self._order:
-            return  # the commit of the same pass said them
+            return  # this pass's commit already has them
         self._server.check_may_write()
         self._order = dict(positions)
         self._committer.send_marker(self._line_of(self._end((), run, self._held)))
 
     def take_note(self) -> str | None:
-        """What a person should know about the outbox; returned once."""
+        """A note for the user about the outbox; returned once."""
         return self._sender.take_note()
 
     def close(self) -> None:
@@ -234,7 +234,7 @@ class InfluxRecords(InfluxPast, Records):
         return held
 
     def _newest_revs(self, keys: set[Key]) -> dict[Key, list[Any]]:
-        """The newest row [time, tag, hash, rev, schema] of each of the keys that has one, live or not."""
+        """The newest row [time, tag, hash, rev, schema] of each key that has one, live or not."""
         times = self._held.times if self._held is not None else {}
         read = {k: row for k in keys if (row := self._revs.get(k)) and row[0] == times.get(k)}
         unread = [key for key in keys if key not in read]
@@ -255,13 +255,13 @@ class InfluxRecords(InfluxPast, Records):
         begin = RunMarker(time_ns=begin_ns, run=run.run_id, state="begin")
         self._committer.send_marker(self._line_of(begin))
         areas = {key.id for key in self._held.versions if key.registry == "area"}
-        # What fills an empty replica was found, not changed.
+        # Records that fill an empty replica were found, not changed.
         changed = operations if self._held.versions else ()
         changes = change_lines(self._options.site, run.run_id, changed, partial(self._times.next_ns, base))
         try:
             refused = self._committer.write(points, existing, run.run_id, list(changes))
         except Exception:
-            self._held = None  # what is there now is unknown until the next look
+            self._held = None  # the content is unknown until the next look
             raise
         lost = {(r.point.key, r.point.time_ns) for r in refused}
         for point in points:

@@ -1,8 +1,8 @@
-"""When a live record must be written again although nothing changed, so that retention never drops it.
+"""Decides when to write an unchanged live record again, so that retention never drops it.
 
-With R the bucket's retention, every live record gets a new point before its newest is `min(R/2, refresh)` old; so
-an outage of the engine of up to R/2 loses nothing. The age is spread by the record's id, so that a home that was
-written in one batch is not refreshed in one batch forever.
+With R the bucket's retention, every live record gets a new point before its newest is `min(R/2, refresh)` old, so
+an engine outage of up to R/2 loses nothing. The age varies with the record's id, so that a home
+written in one batch is not always refreshed in one batch.
 """
 
 from zlib import crc32
@@ -18,16 +18,16 @@ _NS = 1_000_000_000
 
 
 def refresh_seconds(retention_seconds: int | None, wanted_seconds: float) -> float:
-    """The age at which a live record's newest point is renewed at the latest.
+    """The maximum age of a live record's newest point before it is renewed, seconds.
 
-    `retention_seconds` is 0 for unlimited, None when unknown. Raises ReplicaRejected for a retention too short.
+    `retention_seconds` is 0 for unlimited, None when unknown. Raises ReplicaRejected when the retention is too short.
     """
     if not retention_seconds:
         return wanted_seconds
     if retention_seconds < RETENTION_SECONDS_MIN:
         raise ReplicaRejected(
             REPLICA,
-            f"The bucket keeps points for {retention_seconds / 3600:g} hours only; records would vanish between passes.",
+            f"The bucket keeps points for {retention_seconds / 3600:g} hours only; records would expire between passes.",
             "Give it a retention of at least 24 hours, or name another bucket in records.uri.",
         )
     return min(retention_seconds / 2, wanted_seconds)
@@ -38,14 +38,14 @@ def check_kept(
 ) -> None:
     """Raises HistoryForgotten where retention, at `now` (Unix seconds), may have dropped points that were live at `at_ns`.
 
-    They are between `window_start_ns` (0 when no run gives it) and that time. Part of a home is not the home.
+    They are between `window_start_ns` (0 when no run gives it) and that time. An incomplete home is not returned.
     """
     if not retention_seconds:
         return
     kept_from_ns = int((now - retention_seconds) * _NS)
     if at_ns >= kept_from_ns and not 0 < window_start_ns < kept_from_ns:
         return
-    # Every record was renewed within this, while the engine ran.
+    # While the engine ran, every record was renewed within this time.
     known_from = now - retention_seconds + min(retention_seconds / 2, wanted_seconds)
     known_from = known_from if at_ns < known_from * _NS else now
     raise HistoryForgotten(

@@ -1,10 +1,10 @@
-"""Sending batches until the server has them: again on doubt, in halves when refused, from the outbox after a crash.
+"""Sends batches until the server has them: again in doubt, in halves when refused, from the outbox after a crash.
 
 A 204 is the only success. After a timeout or a broken connection the outcome is unknown, and the identical bytes
-are sent again, which rewrites the same points. A refused batch is halved until the refused lines stand alone.
+are sent again, which rewrites the same points. A refused batch is halved until the refused lines are isolated.
 
-Only what passes within seconds is waited for here, in a worker thread that cannot be cancelled. For a longer wait the caller
-gets the time that the server requested, and retries then.
+This runs in a worker thread that cannot be cancelled, so it waits only seconds. For a longer wait it passes the
+delay that the server requested to the caller, who retries then.
 """
 
 import random
@@ -25,14 +25,14 @@ Batch = Sequence[bytes]  # lines without their ends
 
 _ATTEMPTS_MAX = 5
 _DELAY_SECONDS = 2 / 3  # half a second on average, then twice as long each time
-# A server that requests more, or took longer to refuse, is left to a caller that can wait without blocking a thread.
+# If the server requests more, or took longer to refuse, the caller waits, which can do so without blocking a thread.
 _PATIENCE_SECONDS = 5.0
-# So many lines are isolated per call; when more are refused the trouble is not in the lines.
+# The maximum of lines isolated per call; when more are refused, the cause is not in the lines.
 _ISOLATED_MAX = 20
 
 
 class RefusedLines(msgspec.Struct, frozen=True):
-    """Lines that the server did not take, and its error."""
+    """Lines that the server refused, and its error."""
 
     lines: tuple[bytes, ...]
     error: ReplicaRejected
@@ -51,22 +51,22 @@ class Sender:
         *,
         site: str | None = None,
     ) -> None:
-        """`site`: whose lines in the outbox are sent; None: all."""
+        """`site`: send only this site's lines from the outbox; None: all."""
         self._site = site
         self._clock = clock
         self._wire = wire
         self._outbox = outbox
         self._sleep = sleep
         self._jitter = jitter
-        self.is_doubtful = False  # an outcome was unknown or partial since this was last set to False
-        self._noted: dict[str, str] = {}  # what is wrong with the outbox, by what was attempted
-        self._untold: dict[str, str] = {}  # what of that is still to be reported
+        self.is_doubtful = False  # whether an outcome was unknown or partial since this was last set to False
+        self._noted: dict[str, str] = {}  # errors of the outbox, by attempted action
+        self._unreported: dict[str, str] = {}  # those not reported yet
 
     def keep(self, sent: Sequence[Batch]) -> list[int]:
         """Put the batches in the outbox, before the first of them is sent; returns their numbers.
 
-        An outbox that is full or cannot be written holds nothing back: what is lost with it is lost to a
-        crash only, and the next comparison finds that.
+        An outbox that is full or cannot be written does not block sending: only a crash can then lose a batch,
+        and the next comparison finds the loss.
         """
         numbers: list[int] = []
         try:
@@ -80,21 +80,21 @@ class Sender:
         return numbers
 
     def drop(self, numbers: Sequence[int]) -> None:
-        """Forget batches that arrived. What cannot be forgotten is sent once more, which changes nothing."""
+        """Delete batches that arrived. One that cannot be deleted is sent once more, which changes nothing."""
         for number in numbers:
             assert self._outbox is not None
             with suppress(ReplicaError):
                 self._outbox.drop(number)
 
     def take_note(self) -> str | None:
-        """What is wrong with the outbox now; returned once, until it can be used again."""
-        notes, self._untold = [*self._untold.values()], {}
+        """The outbox's current error; returned once, until the outbox works again."""
+        notes, self._unreported = [*self._unreported.values()], {}
         return f"The outbox for InfluxDB cannot be used. {' '.join(notes)}" if notes else None
 
     def send_pending(self) -> None:
         """Send what an earlier process left in the outbox. Raises ReplicaError; then the rest stays there.
 
-        An outbox that cannot be read holds nothing back, for its file is another replica's.
+        An outbox that cannot be read does not block sending.
         """
         try:
             pending = self._outbox.pending(REPLICA) if self._outbox is not None else []
@@ -106,7 +106,7 @@ class Sender:
         for number, body in pending:
             if body in strange:
                 continue
-            # What is refused by now, say because it is older than retention, is history that is gone.
+            # Lines that are refused by now, for example as older than retention, are lost history.
             self.send(body.split(b"\n"))
             self.is_doubtful = True
             self.drop([number])
@@ -124,16 +124,16 @@ class Sender:
         )
 
     def _note(self, attempt: str, error: ReplicaError | None) -> None:
-        """Once, however often it occurs: it blocks nothing. What was over before this call is not reported."""
+        """Note an error to report once, however often it occurs, because it blocks nothing. None clears the attempt's error."""
         if error is None:
             self._noted.pop(attempt, None)
-            self._untold.pop(attempt, None)
+            self._unreported.pop(attempt, None)
         elif self._noted.get(attempt) != error.message:
             self._noted[attempt] = error.message
-            self._untold[attempt] = str(error)
+            self._unreported[attempt] = str(error)
 
     def send(self, batch: Batch) -> list[RefusedLines]:
-        """Send the lines; returns those that the server refused. Raises ReplicaError when it is not the lines' fault."""
+        """Send the lines; returns those that the server refused. Raises ReplicaError when the cause is not in the lines."""
         refusals: list[RefusedLines] = []
         self._deliver(batch, refusals)
         return refusals
@@ -166,7 +166,7 @@ class Sender:
                 self.is_doubtful = True
                 if attempt == _ATTEMPTS_MAX or (error.smaller and len(batch) > 1 and attempt > 1):
                     raise
-                # Never sooner than asked.
+                # Never sooner than requested.
                 delay = max(backoff.next_delay_within(_PATIENCE_SECONDS), error.retry_after_seconds or 0.0)
                 if max(delay, self._clock() - began) > _PATIENCE_SECONDS:
                     raise

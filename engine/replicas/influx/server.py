@@ -1,4 +1,4 @@
-"""The InfluxDB server that the records are in: its generation, its clock beside ours, and what its retention allows."""
+"""The InfluxDB server that holds the records: its generation, its clock compared with ours, and its retention."""
 
 from collections.abc import Callable
 
@@ -14,47 +14,47 @@ _REFRESH_SECONDS_MAX_3 = 86_400.0
 
 
 class InfluxServer:
-    """What is known of the server behind a wire. Every method that asks it raises ReplicaError."""
+    """The known facts about the server behind a wire. Every method that queries it raises ReplicaError."""
 
     def __init__(self, wire: Wire, options: InfluxOptions, clock: Callable[[], float]) -> None:
-        """Nothing is connected yet. `clock` gives Unix seconds."""
+        """Does not connect. `clock` gives Unix seconds."""
         self._wire = wire
         self._options = options
         self._clock = clock
         self._version: str | None = None  # as first reported
-        self.retention_seconds: int | None = None  # of the bucket, when it was last read
+        self.retention_seconds: int | None = None  # the bucket's, as last read
 
     def version(self) -> str:
-        """The server's version, requested once: a wire reads another generation in another way."""
+        """The server's version, requested once: a wire reads each generation differently."""
         if self._version is None:
             self._version = self._wire.probe().version
         return self._version
 
     def read_state(self) -> object:
-        """What makes the next look a verifying one when it changed: the bucket's retention, and when the server started."""
+        """The state whose change makes the next look a verifying one: the bucket's retention and the server's start."""
         self.retention_seconds = self._wire.retention_seconds()
         return self.retention_seconds, self._wire.started()
 
     def ahead_ns(self) -> int:
-        """The time in nanoseconds after which no point can be."""
+        """The latest plausible time of a point, nanoseconds."""
         return int((self._clock() + AHEAD_SECONDS) * _NS)
 
     def commit_at(self, read_at: float) -> float:
-        """The time of commit: when Home Assistant was read, unless retention would swallow such points (a backup)."""
+        """The time of a commit: when Home Assistant was read, unless retention would drop such points (a backup's)."""
         if self.retention_seconds and read_at < self._clock() - self.retention_seconds / 2:
             return self._clock()
         return read_at
 
     def refresh_within(self) -> float:
-        """The age in seconds at which a record is renewed. Raises ReplicaRejected for a retention too short."""
+        """The age in seconds at which a record is renewed. Raises ReplicaRejected when the retention is too short."""
         wanted = self._options.refresh_seconds
-        # 3.x is read in slices of less than three days, so what is young costs one of them.
+        # 3.x is read in slices of less than three days, so recent points take a single query.
         if self.version().startswith("3."):
             wanted = min(wanted, _REFRESH_SECONDS_MAX_3)
         return refresh_seconds(self.retention_seconds, wanted)
 
     def check_may_write(self) -> None:
-        """Raises ReplicaRejected where nothing may be written, or the two clocks are too far apart to order records."""
+        """Raises ReplicaRejected when opened read-only, or when the clocks differ too much to order records."""
         if self._options.read_only:
             what = "InfluxDB was opened for reading only, so nothing is written to it."
             raise ReplicaRejected(REPLICA, what, "Run without --dry-run.")

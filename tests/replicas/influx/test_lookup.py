@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.replicas.influx.lookup import BEARERS_NS, Lookup
+from engine.replicas.influx.lookup import HOLDERS_NS, Lookup
 from engine.replicas.influx.reading import Holding
 from tests.fakes.influx_stand import HOME, Stand
 from tests.homes import device, entity
@@ -70,6 +70,6 @@ def test_where_no_point_says_it_payloads_of_the_window_are_read(stand: Stand) ->
 
 
 def test_a_name_is_looked_for_in_two_years_and_not_in_all_that_a_bucket_holds(stand: Stand) -> None:
-    now_ns = BEARERS_NS + 1_000
+    now_ns = HOLDERS_NS + 1_000
     Lookup(stand.wire, "home").holders("sensor.s1", now_ns, lambda: 5)
     assert stand.wire.scans[0].start_ns == 1_000

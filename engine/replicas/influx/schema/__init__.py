@@ -1,1 +1,1 @@
-"""The schema in InfluxDB: points, fields for people, markers, changes, and what HomeIQ left."""
+"""The schema in InfluxDB: points, display fields, markers, changes, and HomeIQ's old measurements."""

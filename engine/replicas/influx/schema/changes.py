@@ -1,6 +1,6 @@
-"""What a run changed, field by field, as a measurement of its own: made for Grafana's annotations and for people.
+"""A measurement of each run's changes, field by field, for Grafana's annotations and for people.
 
-Nothing of it is ever read by this program, and its series are the registries, however much changes.
+This program never reads it. It has one series per registry, however much changes.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -17,7 +17,7 @@ _VALUE_LENGTH_MAX = 500
 def change_lines(
     site: str, run_id: str, operations: Iterable[Operation], next_ns: Callable[[], int]
 ) -> Iterator[bytes]:
-    """One line per changed field, or one for a record that came or went; each has a time of its own."""
+    """One line per changed field, or one for a created or deleted record; each has a distinct time."""
     for operation in operations:
         for op, field, before, after in _changes(operation):
             what = f"{operation.label}: " + (op if field == NONE else f"{field} {before} → {after}")

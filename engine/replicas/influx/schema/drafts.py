@@ -1,4 +1,4 @@
-"""Drafts of revisions as points: which are drafted, and what each point says."""
+"""Turns drafts of revisions into points: selects the drafts and fills in each point."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -19,7 +19,7 @@ REFRESH = "refresh"
 def renewals(
     drafts: Sequence[Draft], operations: Sequence[Operation], home: Home, held: Mapping[Key, str]
 ) -> list[Draft]:
-    """Refreshes of what did not change itself, but now shows another name or area because its device did."""
+    """Refreshes of records that did not change themselves, but now show another name or area because their device changed."""
     inheriting = inheriting_keys(operations, home) - {draft.key for draft in drafts}
     equal = sorted(key for key in inheriting if held.get(key) == home.hashes.get(key))
     return [Draft(key, REFRESH, home.records[key], home.hashes[key]) for key in equal]
@@ -39,7 +39,7 @@ def points_of(
     begun: dict[Key, tuple[int, int]] = {}
     for key, (at_ns, _, _, rev, schema) in newest.items():
         check_schema(key, schema)
-        # A newer point may lack the fields requested here; a verifying read saw it all the same.
+        # A newer point may lack the fields requested here; a verifying read still found it.
         begun[key] = max(at_ns, held_times.get(key, 0)), rev if isinstance(rev, int) else 0
     for draft in drafts:
         at_ns, rev = begun.get(draft.key, (0, 0))

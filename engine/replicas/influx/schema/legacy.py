@@ -1,7 +1,7 @@
-"""The measurements that HomeIQ wrote (`devices`, `entities`), read to show what is wrong in them. Never written.
+"""Reads the measurements that HomeIQ wrote (`devices`, `entities`), to show their faults. Never writes them.
 
-There everything that can change is a tag, so every change began a new series: a device that moved is in both
-rooms, and one that was removed stays there forever, for there are no tombstones. Reading "the latest per series"
+They keep everything that can change in tags, so every change began a new series: a device that moved is in both
+rooms, and a removed one stays forever, because there are no tombstones. Reading "the latest per series"
 lists all of them as present.
 """
 
@@ -16,7 +16,7 @@ from engine.replicas.influx.wires.wire import Scan, Wire
 
 
 class LegacyRow(msgspec.Struct, frozen=True):
-    """One series: what it says of a device or entity, and when its newest point was written."""
+    """One series: its tags for a device or entity, and the time of its newest point."""
 
     measurement: str
     id: str  # a device's registry id, or an entity_id
@@ -28,11 +28,11 @@ class LegacyReport(msgspec.Struct, frozen=True):
     """The contents of the old measurements, each list sorted by id and time."""
 
     series: int = 0
-    stale_duplicates: tuple[LegacyRow, ...] = ()  # an older series of something that has a newer one
-    removed: tuple[LegacyRow, ...] = ()  # of something that Home Assistant does not have any more
+    stale_duplicates: tuple[LegacyRow, ...] = ()  # older series of an item that has a newer one
+    removed: tuple[LegacyRow, ...] = ()  # series of an item that Home Assistant no longer has
 
 
-# The identity, the tags that change, and a field that every point of the measurement has.
+# The identifying tag, the tags that change, and a field that every point of the measurement has.
 _MEASUREMENTS = {
     "devices": ("device_id", ("manufacturer", "model", "area_id"), ("name", "sw_version", "entity_count")),
     "entities": (
@@ -44,7 +44,7 @@ _MEASUREMENTS = {
 
 
 def find_legacy(wire: Wire, desired: Snapshot, *, start_ns: int = 0) -> LegacyReport:
-    """Compare the old measurements with the home. Reads points from `start_ns` on. Raises ReplicaError."""
+    """Compare the old measurements with the home, from `start_ns` on. Raises ReplicaError."""
     known = {
         "devices": {key.id for key in desired.home.records if key.registry == "device"},
         "entities": {r.entity_id for r in desired.home.records.values() if isinstance(r, Entity)},
@@ -67,7 +67,7 @@ def _series_by_id(wire: Wire, measurement: str, start_ns: int) -> Mapping[str, l
     """The series of each id, the one with the newest point last."""
     identity, mutable, fields = _MEASUREMENTS[measurement]
     newest: dict[tuple[str, ...], int] = {}
-    # One field at a time: on wire v2 columns of different types make no common table.
+    # One field at a time: on wire v2 columns of different types cannot share a table.
     for field in fields:
         scan = Scan(
             measurements=(measurement,), tags=(identity, *mutable), fields=(field,), start_ns=start_ns

@@ -1,8 +1,8 @@
 """Records as InfluxDB points: line protocol, tag values, and the clock that dates commits.
 
-Identity is in the tags (`site`, `id`), everything that can change in the fields, and every point has every field
-with one type forever: a field whose type changes is a new field with a new name. No field is ever "": Flux loses
-it, and then shows the values after it beside the times before them (2.7.11, seen 2026-11-23,
+Identity is in the tags (`site`, `id`), everything that can change is in the fields, and every point has every field,
+always of the same type: a field whose type changes becomes a new field with a new name. No field is ever "": Flux drops
+it, and then shows the values after it next to the times before them (2.7.11, seen 2026-11-23,
 https://github.com/influxdata/influxdb/issues/26916). Nothing here reads a clock or talks to a server; the same
 points give the same bytes, so a batch may be sent again.
 """
@@ -19,14 +19,14 @@ from engine.core.records.registries import REGISTRIES
 from engine.errors import ReplicaRejected
 
 REPLICA = "influxdb"
-TOMBSTONE = "-"  # the hash of a point that ends a record
+TOMBSTONE = "-"  # the hash in a point that ends a record
 TOMBSTONE_PAYLOAD = b"{}"
 PAYLOAD_SCHEMA = 1
 RUN_MEASUREMENT = "ha_run"
 COUNT_MEASUREMENT = "ha_count"  # written beside a commit, never read
 CHANGE_MEASUREMENT = "ha_change"  # the same
-NONE = "-"  # in strings for people: what is not there
-# Strings for people in every record's point, never read by this program (their meaning: `shown.py`).
+NONE = "-"  # in display fields: no value
+# Display fields in every record's point, never read by this program (explained in `shown.py`).
 SHOWN_FIELDS = (
     "name",
     "entity_id",
@@ -38,7 +38,7 @@ SHOWN_FIELDS = (
     "disabled_by",
 )
 MEASUREMENTS = {f"ha_{registry}": registry for registry in REGISTRIES}
-# The fields that this program reads again, with their types, which never change.
+# The fields that this program reads back, with their types, which never change.
 _READ_TYPES = {
     "hash": "string",
     "deleted": "boolean",
@@ -49,8 +49,8 @@ _READ_TYPES = {
     "schema": "integer",
     "payload": "string",
 }
-FIELD_TYPES = _READ_TYPES | dict.fromkeys(SHOWN_FIELDS, "string")  # everything a record's point holds
-# What a scan may ask for and know the type of; fields of other programs may be of any.
+FIELD_TYPES = _READ_TYPES | dict.fromkeys(SHOWN_FIELDS, "string")  # all fields of a record's point
+# Columns of known type that a scan may request; other programs' fields may have any type.
 COLUMN_TYPES = _READ_TYPES | {
     "state": "string",
     "digest": "string",
@@ -60,11 +60,11 @@ COLUMN_TYPES = _READ_TYPES | {
     "entity_id": "string",
 }
 
-# InfluxDB accepts one less at both ends of int64 (1.6.7, seen 2026-11).
+# InfluxDB's range is one smaller than int64 at both ends (1.6.7, seen 2026-11).
 _TIME_NS_MAX = 2**63 - 2
 _DIGEST_MODULUS = 1 << 128
-# A control character ends a line or is lost; a backslash means something only before some characters and at the
-# end of a value, and not the same in every version; "%" marks what is encoded; a lone surrogate is no UTF-8.
+# A control character ends a line or is lost; a backslash escapes only some characters and the end of a value,
+# and versions differ in this; "%" marks an encoded byte; a lone surrogate is not UTF-8.
 _UNFIT_FOR_TAG = re.compile("[\x00-\x1f\x7f%\\\\\ud800-\udfff]")
 _UNFIT_FOR_FIELD = re.compile('[\\\\"\n\ud800-\udfff]')
 _SHOWN = ",".join(f'{name}="%s"' for name in SHOWN_FIELDS)
@@ -86,8 +86,8 @@ class Point(msgspec.Struct, frozen=True):
 class RunMarker(msgspec.Struct, frozen=True, kw_only=True):
     """The beginning or the end of a writing run.
 
-    A `commit` says: at `time_ns`, every live record had a point not older than `window_seconds` before it. So a
-    reader that starts there misses nothing, however long nothing was written.
+    A `commit` means: at `time_ns`, every live record had a point from the `window_seconds` before it. So a
+    reader that starts there misses nothing, however long ago the last write was.
     """
 
     time_ns: int
@@ -100,13 +100,13 @@ class RunMarker(msgspec.Struct, frozen=True, kw_only=True):
     live: int = 0
     digest: str = "-"  # of the live records, at a commit
     window_seconds: int = 0
-    list_order: str = ""  # the user's order of areas and floors, at a commit; left out where there is none
+    list_order: str = ""  # the user's order of areas and floors, at a commit; omitted if there is none
 
 
 class CommitClock:
     """Times for points: strictly increasing, in whole microseconds plus this writer's slot in nanoseconds.
 
-    Two engines with different slots (0 to 999, else ValueError) never give one time to two versions. One thread at a time.
+    Engines with different slots (0 to 999, else ValueError) never use the same time. One thread at a time.
     """
 
     def __init__(self, slot: int) -> None:
@@ -116,15 +116,15 @@ class CommitClock:
         self._last_us = 0
 
     def seed(self, newest_ns: int) -> None:
-        """Continue after a stored point, whatever the machine's clock did meanwhile."""
+        """Continue after a stored point, even if the machine's clock was set back."""
         self._last_us = max(self._last_us, newest_ns // 1000)
 
     def next_ns(self, now: float, newest_of_key_ns: int = 0) -> int:
-        """A time after all given before, and after the newest point of the key that is to be written.
+        """A time after all earlier ones, and after the newest point of the key to be written.
 
         `now` is in Unix seconds. A key whose newest point lies in the future (a clock ran ahead, or another program
-        wrote it there) follows that point alone and does not take the other keys along. Raises ReplicaRejected
-        when there is no time left after it.
+        wrote it) gets a time after that point; other keys are not affected. Raises ReplicaRejected
+        when no later time exists.
         """
         micros = max(int(now * 1e6), self._last_us + 1)
         own = newest_of_key_ns // 1000 + 1
@@ -141,14 +141,14 @@ class CommitClock:
 
 
 def tag_of(id_: str) -> str:
-    """The id as a tag value; percent-encoded where a tag could not hold it. `id_of` turns it back."""
+    """The id as a tag value, percent-encoded where a tag cannot hold it. `id_of` reverses it."""
     if not id_:
         return "%"
     return _UNFIT_FOR_TAG.sub(lambda m: quote_from_bytes(m[0].encode("utf-8", "surrogatepass"), ""), id_)
 
 
 def id_of(tag: str) -> str:
-    """The id that a tag value stands for."""
+    """The id in a tag value."""
     if "%" not in tag:
         return tag
     if tag == "%":
@@ -157,7 +157,7 @@ def id_of(tag: str) -> str:
 
 
 def key_of(measurement: str, tag: object) -> Key | None:
-    """The key of a point that was read; None if it has none, because another program wrote it."""
+    """The key of a point that was read; None if it has none because another program wrote it."""
     if not isinstance(tag, str) or not tag:
         return None
     try:
@@ -167,13 +167,13 @@ def key_of(measurement: str, tag: object) -> Key | None:
 
 
 def encode_point(site: str, run: str, point: Point) -> bytes:
-    """The point as one line, without its end."""
+    """The point as one line, without its newline."""
     payload = point.payload.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
-    # A line is the unit of sending again and of isolating what was refused. JSON escapes its line ends.
+    # Lines are resent, and refused points isolated, one by one. JSON escapes newlines.
     assert payload
     assert b"\n" not in payload
     deleted = "true" if point.hash == TOMBSTONE else "false"
-    # Looked at all at once: hardly any text has something to escape.
+    # All texts are checked at once: hardly any needs escaping.
     is_plain = "" not in point.shown and not _UNFIT_FOR_FIELD.search("".join(point.shown))
     shown = _SHOWN % (point.shown if is_plain else tuple(map(_field_value, point.shown)))
     head = (
@@ -189,12 +189,12 @@ def tag_text(id_: str) -> str:
 
 
 def field_text(text: str) -> str:
-    """A string field's value in line protocol; it is never empty, and lone surrogates are no text."""
+    """A string field's value in line protocol; never empty, and without lone surrogates."""
     return f'"{_field_value(text)}"'
 
 
 def encode_marker(site: str, engine: str, marker: RunMarker) -> bytes:
-    """The marker as one line, without its end."""
+    """The marker as one line, without its newline."""
     order = f',list_order="{_quoted(marker.list_order)}"' if marker.list_order else ""
     return (
         f'{RUN_MEASUREMENT},site={site} run="{_quoted(marker.run)}",state="{marker.state}",n_create={marker.created}i'
@@ -204,7 +204,7 @@ def encode_marker(site: str, engine: str, marker: RunMarker) -> bytes:
 
 
 def batches(lines: Iterable[bytes], lines_max: int = 5_000, bytes_max: int = 4_000_000) -> list[list[bytes]]:
-    """The lines in requests of a bearable size, in order; a line longer than `bytes_max` travels alone."""
+    """The lines in order, split into requests within both limits; a line longer than `bytes_max` gets its own."""
     cut: list[list[bytes]] = []
     size = bytes_max
     for line in lines:
@@ -217,7 +217,7 @@ def batches(lines: Iterable[bytes], lines_max: int = 5_000, bytes_max: int = 4_0
 
 
 def live_digest(versions: Mapping[Key, str]) -> str:
-    """A digest of all live records, whatever their order: the sum of their hashes modulo 2^128, in hex."""
+    """An order-independent digest of all live records: the sum of their hashes modulo 2^128, in hex."""
     total = 0
     for (registry, id_), version in versions.items():
         text = f"{registry}\0{id_}\0{version}".encode("utf-8", "surrogatepass")
@@ -230,5 +230,5 @@ def _field_value(text: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    # A line end in a string field is legal, but would make one point two lines.
+    # A newline in a string field is legal, but would split the point into two lines.
     return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ")

@@ -1,8 +1,8 @@
-"""What people ask of records, as plain fields beside the payload, and the number of records as a measurement.
+"""Display fields beside the payload for people's queries, and a measurement with the number of records.
 
-InfluxQL cannot look into a payload, and groups by tags only. So every point says in strings of its own what people
-ask most, `-` for what a record has not, and every writing run counts the home by registry and area. A count's series
-are the registries, times the areas for what has one: their number does not grow with the records.
+InfluxQL cannot query a payload, and groups by tags only. So every point repeats the most queried values as strings,
+`-` for none, and every writing run counts the home's records by registry and area. The counts have a series per registry,
+and per area for registries with areas: their number does not grow with the records.
 """
 
 from collections import Counter
@@ -17,12 +17,12 @@ from engine.core.records.record import Area, Device, Entity, Key, Record
 from engine.replicas.influx.schema.points import COUNT_MEASUREMENT, NONE, SHOWN_FIELDS, field_text, tag_text
 
 _WITH_AREA = ("device", "entity")
-# A device passes these on to what belongs to it.
+# Fields that a device's entities and parts inherit.
 _PASSED_ON = {"area_id", "name", "name_by_user", "parent_device_id"}
 
 
 def shown_values(record: Record | None, derived: Derived | None) -> tuple[str, ...]:
-    """The values of SHOWN_FIELDS; name and area are those that Home Assistant shows and inherits."""
+    """The values of SHOWN_FIELDS; name and area as Home Assistant shows and inherits them."""
     shown = {field: getattr(record, field, None) for field in SHOWN_FIELDS}
     shown["name"] = next((name for field in LABEL_FIELDS if (name := getattr(record, field, None))), None)
     if isinstance(record, Device | Entity):
@@ -33,7 +33,7 @@ def shown_values(record: Record | None, derived: Derived | None) -> tuple[str, .
 
 
 def inheriting_keys(operations: Iterable[Operation], home: Home) -> set[Key]:
-    """What now shows another name or area although its own record did not change: a device's entities and parts."""
+    """The records that now show another name or area although they did not change: a device's entities and parts."""
     moved = [
         operation.key
         for operation in operations
@@ -59,7 +59,7 @@ def count_lines(site: str, read: Snapshot, gone_areas: Iterable[str], time_ns: i
             continue
         derived = home.derived.get(key) if key.registry in _WITH_AREA else None
         place = derived.effective_area_id if derived is not None else None
-        # An area that the home does not have is none: the number of series stays bounded.
+        # An area that the home does not have counts as none, so that the number of series stays bounded.
         counts[key.registry, place if place is not None and place in areas else ""] += 1
     for (registry, area), number in sorted(counts.items()):
         named = areas.get(area)

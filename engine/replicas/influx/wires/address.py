@@ -1,6 +1,6 @@
 """`influxdb://HOST:8086/BUCKET?org=ORG&wire=v2|v1|auto`: where records go. `influxdbs` means TLS.
 
-With wire v1 BUCKET is the database, or DATABASE/RETENTION_POLICY. Secrets are no part of it.
+With wire v1 BUCKET is the database, or DATABASE/RETENTION_POLICY. It contains no secrets.
 """
 
 from typing import Literal, cast
@@ -45,7 +45,7 @@ class Address(msgspec.Struct, frozen=True):
         return self.bucket.partition("/")[2]
 
     def __str__(self) -> str:
-        """As in the settings, for messages."""
+        """The address as in the settings, for messages."""
         scheme = "influxdbs" if self.tls else "influxdb"
         return f"{scheme}{self.url.removeprefix('https').removeprefix('http')}/{quote(self.bucket)}"
 
@@ -69,11 +69,11 @@ def parse_address(uri: str) -> Address:
             f"Setting records.uri = {uri.partition('?')[0]!r} names no InfluxDB bucket.", _FORM
         )
     try:
-        # What a name lookup and a request would do first.
+        # A name lookup and a request do these first.
         parts.hostname.encode("idna")
         uri.encode()
     except UnicodeError:
-        # Not chained: it carries the text it failed on.
+        # Not chained: it contains the text it failed on.
         raise SettingsError(
             "Setting records.uri has a host that cannot be read, or is not UTF-8.", _FORM
         ) from None

@@ -1,7 +1,7 @@
-"""How long an answer may take and how large it may be, on either wire.
+"""Limits an answer's time and size, on either wire.
 
-A timeout of a socket is about silence: an answer that drips, or never ends, is none to it. Both wires read through the
-standard library's HTTP, so both read answers of this class.
+A socket's timeout only limits silence: an answer that trickles, or never ends, does not trigger it. Both wires read
+through the standard library's HTTP, so both read answers of this class.
 """
 
 import http.client
@@ -14,21 +14,21 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-# A scan of 20,000 records is 17 MB, and of every revision that a record ever had less.
+# A scan of 20,000 records is 17 MB; all revisions of one record are less.
 ANSWER_BYTES_MAX = 512 << 20  # as sent
-SMALL_ANSWER_BYTES_MAX = 16 << 20  # of what is no scan: a server's own metrics are a tenth of a megabyte
-_TIMEOUTS_MAX = 10  # of the waits for a byte
+SMALL_ANSWER_BYTES_MAX = 16 << 20  # for other requests: a server's own metrics are a tenth of a megabyte
+_TIMEOUTS_MAX = 10  # total time, in multiples of the timeout for a byte
 
 
 class EndlessAnswer(OSError):
-    """The answer took too long, or was too long. Its text says which."""
+    """The answer took too long, or was too large; the text names which."""
 
 
 class BoundedAnswer(http.client.HTTPResponse):
-    """An answer that ends, its head included. What reads it raises EndlessAnswer, an OSError."""
+    """An answer with limits, also on its head. Reading it raises EndlessAnswer, an OSError."""
 
     def __init__(self, sock: socket.socket, debuglevel: int = 0, method: str | None = None) -> None:
-        """Counts from now on, when the request was sent."""
+        """Start the time limit, when the request was sent."""
         super().__init__(sock, debuglevel, method)
         self.fp: io.BufferedReader = io.BufferedReader(_Bounded(self.fp, sock.gettimeout()))
 
@@ -61,7 +61,7 @@ class _Bounded(io.RawIOBase):
 
 
 class PlainConnection(http.client.HTTPConnection):
-    """A connection whose answers end."""
+    """A connection with limited answers."""
 
     response_class: type[http.client.HTTPResponse] = BoundedAnswer
 
@@ -73,7 +73,7 @@ class TlsConnection(http.client.HTTPSConnection):
 
 
 def lines_of(pieces: Iterator[bytes], bytes_max: int) -> Iterator[bytes]:
-    """Lines of a stream, without empty ones; a last line needs no end. One beyond the bound comes unfinished."""
+    """The non-empty lines of a stream; the last needs no newline. A line over the limit is returned unfinished."""
     rest: list[bytes] = []
     size = 0
     for piece in pieces:

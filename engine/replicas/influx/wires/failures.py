@@ -1,9 +1,9 @@
-"""What InfluxDB's failures mean: which are worth trying again, and what to change for the others.
+"""Interprets InfluxDB's failures: which are worth a retry, and what to change for the others.
 
-Every answer that is not the expected one, and every broken connection, becomes one of our errors here, whichever
-wire met it. The texts are those of 1.6.7 and 2.7.11 (seen 2026-11) and of the sources of 1.8.10, 2.7.12 and 3.10
+Turns every unexpected answer and every broken connection, of either wire, into one of our errors. The texts come
+from 1.6.7 and 2.7.11 (seen 2026-11) and from the sources of 1.8.10, 2.7.12 and 3.10
 (read 2026-11).
-Never shows a token or a password: nothing of the request is repeated but the address.
+Never shows a token or a password: errors repeat nothing of the request but the address.
 """
 
 import http.client
@@ -35,7 +35,7 @@ _NO_ORGANIZATION = re.compile("organization .*not found")
 # Flux on a field that has two types (2.7.11, seen 2026-11-23).
 _TWO_TYPES = "schema collision"
 _TWO_TYPES_HINT = "Another program wrote values of another type there; delete its points."
-# What is wrong with the question is wrong with it every time.
+# Errors in the query itself: a retry would fail again.
 _NOT_UNDERSTOOD = (
     "type error",
     "undefined identifier",
@@ -44,25 +44,23 @@ _NOT_UNDERSTOOD = (
     "nested too deep",
     "compilation failed",
 )
-NOT_UNDERSTOOD_HINT = (
-    "The server does not understand the question: use wire=v1, or another version of InfluxDB."
-)
+NOT_UNDERSTOOD_HINT = "The server does not understand the query: use wire=v1, or another version of InfluxDB."
 NOT_INFLUXDB_HINT = "This is not InfluxDB, although it accepts its lines (VictoriaMetrics keeps numbers only): name an InfluxDB in records.uri."
 _TEXT_MAX = 300
 _RETRY_SECONDS_MAX = 86_400.0
-# Credentials in an address, should a server or proxy repeat one.
+# Credentials in an address, in case a server or proxy repeats one.
 _CREDENTIALS = re.compile(r"(?i)\b(p|password|token|u)=[^&\s\"']+|(Basic|Token|Bearer) [\w+/=.:-]+")
 
 
 class InfluxUnavailable(ReplicaUnavailable):
-    """Worth trying again. What was sent may or may not have been stored."""
+    """Worth a retry. The lines sent may or may not have been stored."""
 
     def __init__(
         self, message: str, hint: str = "", *, retry_after_seconds: float | None = None, smaller: bool = False
     ) -> None:
         super().__init__(REPLICA, message, hint)
         self.retry_after_seconds = retry_after_seconds
-        self.smaller = smaller  # the same in smaller pieces may be more than the server can take at once
+        self.smaller = smaller  # whether the batch may have been too large for the server
 
 
 class BatchRefused(ReplicaRejected):
@@ -74,7 +72,7 @@ class BatchTooLarge(ReplicaRejected):
 
 
 class BucketMissing(ReplicaRejected):
-    """There is no such bucket or database; servers answer the same for one that may not be read."""
+    """There is no such bucket or database; servers give the same answer for one that may not be read."""
 
 
 class _ErrorBody(msgspec.Struct):
@@ -87,9 +85,9 @@ class _ErrorBody(msgspec.Struct):
 def explain_answer(
     attempt: str, where: str, status: int, headers: Mapping[str, str], body: bytes
 ) -> ReplicaError:
-    """The error for an answer that is not the expected one.
+    """The error for an unexpected answer.
 
-    `attempt` is what was tried ("write to"), `where` the address, `headers` are case-insensitive or lower case.
+    `attempt` is the action ("write to"), `where` the address, `headers` are case-insensitive or lower case.
     """
     text = _text_of(headers, body)
     what = f"Cannot {attempt} {where}: {status} {text}".rstrip(" .") + "."
@@ -104,7 +102,7 @@ def explain_answer(
         return ReplicaRejected(REPLICA, what, hint)
     if status in (400, 422):
         error = _explain_refusal(what, lowered)
-        # Nothing of a read is a line that could be left out.
+        # A read has no lines that could be left out.
         return ReplicaRejected(REPLICA, what, NOT_UNDERSTOOD_HINT) if _is_of_lines(error, attempt) else error
     if status in (401, 403):
         return _explain_denial(what, status, lowered)
@@ -115,14 +113,14 @@ def explain_answer(
             retry_after_seconds=_retry_after(headers),
             smaller=any(word in lowered for word in _SMALLER),
         )
-    # 2xx with something else in it, or a redirect: a login page or a proxy, never a stored point.
+    # 2xx with another content, or a redirect: a login page or a proxy, never a stored point.
     return ReplicaRejected(
         REPLICA, what, "This is not an answer of InfluxDB. Is there a proxy or a login page in front of it?"
     )
 
 
 def _unfit_hint(status: int, lowered: str) -> str | None:
-    """What to do about an answer that will be the same every time, whatever its status looks like."""
+    """The hint for an answer that a retry will not change, although its status may suggest so."""
     if "flux query service disabled" in lowered:
         return "Set flux-enabled = true below [http] in influxdb.conf, or use wire=v1."
     if "unsupported path" in lowered:
@@ -158,7 +156,7 @@ def explain_statement(where: str, text: str) -> ReplicaError:
 
 
 def explain_cut(where: str, detail: str) -> InfluxUnavailable:
-    """The error for an answer that ended before its end was proven."""
+    """The error for an answer that is not provably complete."""
     return InfluxUnavailable(
         f"Cannot read {where}: the answer is not complete ({_shown(detail)}).",
         "Nothing was derived from this read; it is tried again.",
@@ -198,7 +196,7 @@ def explain_exception(attempt: str, where: str, error: Exception) -> ReplicaErro
     return InfluxUnavailable(
         f"{what}the connection broke ({type(error).__name__}).",
         "It is tried again; SQLite is not held back.",
-        smaller=isinstance(error, BrokenPipeError),  # it hung up while we sent: perhaps we sent too much
+        smaller=isinstance(error, BrokenPipeError),  # closed while we were sending: perhaps too much
     )
 
 
@@ -261,13 +259,13 @@ def _text_of(headers: Mapping[str, str], body: bytes) -> str:
 
 
 def _shown(text: str) -> str:
-    """What a server wrote, on one line, cut, and without credentials."""
+    """A server's text on one line, shortened, and without credentials."""
     line = " ".join(_CREDENTIALS.sub("***", text).split())
     return line if len(line) <= _TEXT_MAX else f"{line[:_TEXT_MAX]}..."
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that the server asks to wait, from either form of the header; None without one."""
+    """The seconds to wait that the server requests, from either form of the header; None without one."""
     given = (headers.get("retry-after") or "").strip()
     if given.isascii() and given.isdecimal():
         return min(float(given), _RETRY_SECONDS_MAX)

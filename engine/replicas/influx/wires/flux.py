@@ -1,12 +1,12 @@
-"""The Flux texts of wire v2, and what its annotated CSV says.
+"""Wire v2's Flux queries, and the decoding of its annotated CSV.
 
-Values are parameters, never part of a text: in Flux a string literal evaluates `${...}`. `range` always has a
+Values are parameters, never part of a query: in Flux a string literal evaluates `${...}`. `range` always has a
 stop, because its default, now, hides points that another clock dated later.
 
-A scan sees values of one type per field: that of the oldest shard in its window that knows the field. So a foreign
-value of another type hides ours in younger shards, without an error (2.7.11, seen 2026-11-23). An answer with such a
-value is refused. One of another site is not in the answer: then a plain look misses records, which are written again,
-and a verifying look finds them altered.
+A scan returns values of one type per field: the type in the oldest shard of its window that has the field. So a foreign
+value of another type hides ours in newer shards, without an error (2.7.11, seen 2026-11-23). An answer with such a
+value is refused. If the value belongs to another site, it is not in the answer: then a plain look misses records, which
+are written again, and a verifying look finds them altered.
 """
 
 import calendar
@@ -22,10 +22,10 @@ from engine.replicas.influx.schema.points import COLUMN_TYPES, PAYLOAD_SCHEMA, R
 from engine.replicas.influx.wires.failures import explain_cut, explain_statement
 from engine.replicas.influx.wires.wire import Block, Scan
 
-# 2100-01-01: later points are a mistake that only wire v1 sees.
+# 2100-01-01: later points are a mistake that only wire v1 shows.
 STOP_NS_MAX = 4_102_444_800_000_000_000
 
-# Flux's parser gives up at 80 nested expressions, and a chain of `or` is nested (2.7.12, seen 2026-11-28).
+# Flux's parser fails at 80 nested expressions, and a chain of `or` nests (2.7.12, seen 2026-11-28).
 IDS_MAX = 100
 
 _ROWS_PER_BLOCK = 5_000
@@ -35,7 +35,7 @@ _DATATYPES = {"string": "string", "integer": "long", "boolean": "boolean"}
 
 
 def flux_script(bucket: str, scan: Scan) -> str:
-    """The Flux of a scan with its values assigned before it, each a literal that evaluates nothing."""
+    """A scan's Flux, preceded by assignments of its values as literals that evaluate nothing."""
     values = flux_params(bucket, scan)
     return "\n".join(
         [*(f"{name} = {flux_literal(value)}" for name, value in values.items()), flux_text(scan)]
@@ -43,7 +43,7 @@ def flux_script(bucket: str, scan: Scan) -> str:
 
 
 def flux_literal(value: int | str) -> str:
-    """A number as it is; a text with everything but letters and digits as its bytes, so that nothing ends it."""
+    """A number unchanged; a text with all but letters and digits escaped as bytes, so that nothing can end the literal."""
     if isinstance(value, int):
         return str(value)
     return f'"{_UNPLAIN.sub(_as_bytes, value)}"'
@@ -59,7 +59,7 @@ def flux_text(scan: Scan) -> str:
     if scan.site is not None:
         steps.append("filter(fn: (r) => r.site == site)")
     if "id" in scan.tags and len(scan.fields) > 1:
-        steps.append('filter(fn: (r) => r.id != "")')  # belongs to no record, and is no row of a pivot
+        steps.append('filter(fn: (r) => r.id != "")')  # such points belong to no record and cannot be pivoted
     if scan.ids:
         steps.append(f"filter(fn: (r) => {' or '.join(f'r.id == id{n}' for n in range(len(scan.ids)))})")
     steps.append(f"filter(fn: (r) => {_any_of('_field', scan.fields)})")
@@ -67,10 +67,10 @@ def flux_text(scan: Scan) -> str:
         steps.append("filter(fn: (r) => r._value == equals)")
     columns = _quoted("_measurement", "_time", *scan.tags, *scan.fields)
     if len(_types(scan.fields)) == 1:
-        # Grouped first, which the storage does: pivoting every series separately takes five times as long.
+        # Grouped first, by the storage engine: pivoting every series separately takes five times as long.
         steps.append('group(columns: ["_measurement"])')
         if scan.fields == ("schema",):
-            # Of all records only those that a newer program wrote: the others need not travel.
+            # Only records that a newer program wrote: the others need not be transferred.
             steps.insert(-1, f"filter(fn: (r) => r._value > {PAYLOAD_SCHEMA})")
         if len(scan.fields) == 1:
             steps.append(f'rename(columns: {{_value: "{scan.fields[0]}"}})')
@@ -78,7 +78,7 @@ def flux_text(scan: Scan) -> str:
             steps.append(_pivot("_time", *scan.tags))
         steps.append(f"keep(columns: [{columns}])")
     else:
-        # Values of different types make no common table until each is a column of its own.
+        # Values of different types cannot share a table until each has its own column.
         steps += [_pivot("_time"), f"keep(columns: [{columns}])", "group()"]
     if scan.newest_max is not None:
         steps += ['sort(columns: ["_time"], desc: true)', f"limit(n: {scan.newest_max})"]
@@ -88,8 +88,8 @@ def flux_text(scan: Scan) -> str:
 def flux_scans(scan: Scan) -> list[Scan]:
     """The scans that replace it: their rows have the same times and tags, and together all columns.
 
-    Of many records one for every type of field, each of which is grouped before it is pivoted; and never more
-    ids at once than Flux's parser, which nests them, can take.
+    For many records, one per field type, each grouped before it is pivoted; and never more
+    ids at once than Flux's parser, which nests them, accepts.
     """
     if scan.ids:
         pieces = range(0, len(scan.ids), IDS_MAX)
@@ -115,7 +115,7 @@ def flux_params(bucket: str, scan: Scan) -> dict[str, int | str]:
 
 
 def _types(fields: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """The fields by their type; one that we do not know may be of any."""
+    """The fields by type; an unknown field may have any type."""
     found: dict[str, tuple[str, ...]] = {}
     for field in fields:
         kind = COLUMN_TYPES.get(field, field)
@@ -136,7 +136,7 @@ def _as_bytes(found: re.Match[str]) -> str:
 
 
 def read_blocks(where: str, text: Iterable[str], scan: Scan) -> Iterator[Block]:
-    """The rows in annotated CSV. Raises ReplicaError on an error table, on values of another type, on what is no such CSV."""
+    """The rows in annotated CSV. Raises ReplicaError on an error table, values of another type, or anything but such CSV."""
     columns: list[str] = []
     defaults: list[str] = []
     types: list[str] = []
@@ -172,7 +172,7 @@ def read_blocks(where: str, text: Iterable[str], scan: Scan) -> Iterator[Block]:
 
 
 class _CellValues:
-    """What the cells below one head mean: measurement, and [time, wanted values]."""
+    """Reads the cells below one header: the measurement, and [time, requested values]."""
 
     def __init__(self, columns: Sequence[str], types: Sequence[str], wanted: Sequence[str]) -> None:
         kinds = dict(zip(columns, types, strict=False))
@@ -186,7 +186,7 @@ class _CellValues:
         if self._measurement < 0 or self._time < 0:
             raise ValueError("it has no measurement or no time")
         row: list[Any] = [time_ns(cells[self._time])]
-        # Null and "" look the same; what we write is never "".
+        # Null and "" look the same; we never write "".
         row += [
             None
             if place is None or not (cell := cells[place])
@@ -199,7 +199,7 @@ class _CellValues:
 
 
 def join_blocks(scan: Scan, parts: Iterable[tuple[tuple[str, ...], Iterable[Block]]]) -> Iterator[Block]:
-    """The rows of a scan from scans of some of its fields each: what has one time and the same tags is one row."""
+    """The rows of a scan, joined from scans of parts of its fields by time and tags."""
     tags = len(scan.tags)
     rows: dict[str, dict[tuple[Any, ...], list[Any]]] = {}
     for fields, blocks in parts:
@@ -228,7 +228,7 @@ def time_ns(text: str) -> int:
 
 
 def _any_of(column: str, names: tuple[str, ...]) -> str:
-    # Our own names: measurements and fields, without anything to escape.
+    # Our own names of measurements and fields, which need no escaping.
     return " or ".join(f'r.{column} == "{name}"' for name in names)
 
 
@@ -246,7 +246,7 @@ def _check_types(where: str, kinds: Mapping[str, str], scan: Scan) -> None:
                 REPLICA,
                 f"Cannot read {where}: among {', '.join(scan.measurements)} are values of {name} of type {found}, "
                 "which hide those of other points.",
-                f"Another program wrote them. Delete the points whose {name} is no {COLUMN_TYPES[name]}.",
+                f"Another program wrote them. Delete the points whose {name} is not of type {COLUMN_TYPES[name]}.",
             )
 
 

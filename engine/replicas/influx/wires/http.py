@@ -1,8 +1,8 @@
 """HTTP to one InfluxDB server: one kept connection, answers read to their proven end.
 
-The standard library's client, because it follows no redirects, retries nothing and reports a cut body, and the
-little we need of a pool is one connection. Credentials are put into a header when a request is made and are
-never part of an address, so they cannot reach a message.
+Uses the standard library's client, because it follows no redirects, retries nothing and reports a truncated body;
+one connection replaces a pool. Credentials are put into a header when a request is made and are
+never part of an address, so they cannot appear in a message.
 """
 
 import base64
@@ -29,11 +29,11 @@ from engine.secret import Secret
 
 _PIECE_BYTES = 1 << 16
 _ERROR_BYTES_MAX = 1 << 16
-# Smaller bodies are sent as they are. Registry records shrink to a ninth, most of that at the lowest level.
+# Smaller bodies are not compressed. Registry records shrink to a ninth, nearly as much at the lowest level.
 _PACKED_BYTES_MIN = 1 << 10
-LINES = "text/plain; charset=utf-8"  # the one type that every server unpacks; none unpacks a form
+LINES = "text/plain; charset=utf-8"  # the one type that every server decompresses; none decompresses a form
 _GZIP_WINDOW_BITS = zlib.MAX_WBITS | 16
-# A server may close a kept connection at any time; a request on it that got no answer says nothing about the server.
+# A server may close a kept connection at any time; a request that gets no answer on it proves nothing about the server.
 _STALE = (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError)
 
 
@@ -45,7 +45,7 @@ class Credentials(msgspec.Struct, frozen=True):
     password: Secret = Secret("")
 
     def header(self) -> dict[str, str]:
-        """The request header that shows them."""
+        """The request header with the credentials."""
         if self.token:
             return {"Authorization": f"Token {self.token.reveal()}"}
         if self.username:
@@ -55,7 +55,7 @@ class Credentials(msgspec.Struct, frozen=True):
 
 
 class Answer:
-    """An answer whose head was read. Read the rest with one of `body` and `pieces`, which raise on a cut."""
+    """An answer whose head was read. Read the rest with `body` or `pieces`, which raise if it is truncated."""
 
     def __init__(self, where: str, response: http.client.HTTPResponse) -> None:
         self._where = where
@@ -68,9 +68,9 @@ class Answer:
         self._is_packed = self.headers.get("content-encoding", "").lower() == "gzip"
 
     def body(self) -> bytes:
-        """All of it. Raises InfluxUnavailable when it was cut off.
+        """The whole body. Raises InfluxUnavailable when it was cut off.
 
-        Of an error's answer, as much as there is: nothing is derived from it, and some servers send no length.
+        For an error, as much as arrived: nothing is derived from it, and some servers send no length.
         """
         if self.status == 200:
             return b"".join(self.pieces(SMALL_ANSWER_BYTES_MAX))
@@ -86,10 +86,10 @@ class Answer:
         return text
 
     def pieces(self, bytes_max: int = ANSWER_BYTES_MAX) -> Iterator[bytes]:
-        """It, as it arrives. Raises InfluxUnavailable when it was cut off, or is longer than that once unpacked."""
+        """The body as it arrives. Raises InfluxUnavailable when it was cut off, or exceeds `bytes_max` once decompressed."""
         left = bytes_max
         if self._response.length is None and not self._response.chunked:
-            # Ended by closing the connection: the end and a cut look the same.
+            # Ended by closing the connection: a truncated body looks the same.
             self._response.close()
             raise explain_cut(self._where, "its length is not given")
         try:
@@ -115,19 +115,19 @@ class Answer:
     def _unpacked(self) -> Iterator[bytes]:
         unpack = zlib.decompressobj(_GZIP_WINDOW_BITS)
         for piece in self._as_sent():
-            # In bounded steps: a small answer may be made to unpack to more than memory holds.
+            # In bounded steps: a small answer may be crafted to decompress to more than memory holds.
             rest = piece
             while rest and not unpack.eof:
                 yield unpack.decompress(rest, _PIECE_BYTES)
                 rest = unpack.unconsumed_tail
         while not unpack.eof:
             if not (plain := unpack.decompress(b"", _PIECE_BYTES)):
-                raise explain_cut(self._where, "its packing has no end")
+                raise explain_cut(self._where, "its compressed data has no end")
             yield plain
 
 
 def packed(body: bytes) -> tuple[bytes, dict[str, str]]:
-    """A body as it is sent, and the header that declares it."""
+    """A body as it is sent, and the header for its encoding."""
     if len(body) < _PACKED_BYTES_MIN:
         return body, {}
     return gzip.compress(body, compresslevel=1, mtime=0), {"Content-Encoding": "gzip"}
@@ -154,7 +154,7 @@ class HttpClient:
         body: bytes | None = None,
         content_type: str = LINES,
     ) -> Answer:
-        """Send a request and read the head of its answer, whatever its status. Raises ReplicaError."""
+        """Send a request and read the head of its answer, with any status. Raises ReplicaError."""
         target = f"{path}?{urlencode(query)}" if query else path
         headers = {**self._credentials.header(), "User-Agent": "ha-reconcile", "Accept": "application/json"}
         headers["Accept-Encoding"] = "gzip"
@@ -170,7 +170,7 @@ class HttpClient:
             except _STALE:
                 if not is_kept:
                     raise
-                # All we send may be sent twice: reads change nothing, and a point is its series and time.
+                # Every request may be repeated: reads change nothing, and series and time identify a point.
                 self.close()
                 response = self._exchange(method, target, body, headers)
         except (OSError, http.client.HTTPException) as error:
@@ -187,7 +187,7 @@ class HttpClient:
         return body
 
     def close(self) -> None:
-        """Close the connection; the next request opens one."""
+        """Close the connection; the next request opens another."""
         connection, self._connection, self._answer = self._connection, None, None
         if connection is not None:
             connection.close()
@@ -201,8 +201,8 @@ class HttpClient:
             self._connection.request(method, target, body, headers)
         except (BrokenPipeError, ConnectionResetError) as error:
             if self._connection.sock is None:
-                raise  # reset before there was a connection, so nothing was sent
-            # A server that refuses a long body answers and hangs up before it has read it.
+                raise  # reset before it was connected, so nothing was sent
+            # A server that refuses a long body answers and closes before it has read it.
             try:
                 return self._connection.getresponse()
             except (OSError, http.client.HTTPException):
@@ -217,7 +217,7 @@ class HttpClient:
 
 
 def server_time(headers: Mapping[str, str]) -> float | None:
-    """The server's clock from the Date header, Unix seconds; None when it is not there or no date."""
+    """The server's clock from the Date header, Unix seconds; None without a valid one."""
     try:
         return parsedate_to_datetime(headers.get("date", "")).timestamp()
     except (TypeError, ValueError, OverflowError):

@@ -11,7 +11,7 @@ _UNITS = {"h": 3600, "m": 60, "s": 1}
 
 def select_text(scan: Scan) -> tuple[str, dict[str, Any]]:
     """The InfluxQL statement of a scan and its parameters. Identifiers are quoted, values are bound."""
-    # Casts, because without one a single value of another type hides all others of its field.
+    # Casts, because otherwise a single value of another type hides all others of its field.
     columns = [f"{identifier(tag)}::tag" for tag in scan.tags]
     columns += [_cast(field) for field in scan.fields]
     sources = ", ".join(map(identifier, scan.measurements))
@@ -36,18 +36,18 @@ def select_text(scan: Scan) -> tuple[str, dict[str, Any]]:
 
 
 def _cast(field: str) -> str:
-    # Fields of other programs may be of any type.
+    # Other programs' fields may have any type.
     return f"{identifier(field)}::{COLUMN_TYPES[field]}" if field in COLUMN_TYPES else identifier(field)
 
 
 def identifier(name: str) -> str:
-    """A name as InfluxQL quotes it."""
+    """A name, quoted for InfluxQL."""
     escaped = name.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     return f'"{escaped}"'
 
 
 def seconds_of(duration: str) -> int | None:
-    """Seconds of a duration as 1.x prints it: 168h0m0s; None when it is no such text."""
+    """The seconds of a duration as 1.x prints it, such as 168h0m0s; None for another text."""
     total, digits = 0, ""
     for character in duration[:_DURATION_MAX]:
         if character in "0123456789":

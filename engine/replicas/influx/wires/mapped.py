@@ -1,9 +1,9 @@
-"""Wire v2 whose large reads go over InfluxQL, where that is seen to lead to the same bucket.
+"""Wire v2 with large reads over InfluxQL, where that demonstrably reads the same bucket.
 
-InfluxQL reads a home in a third to a half of the time that Flux takes (`bench/README.md`), but to InfluxQL a bucket
-is what the server's DBRP mappings make of its name, and an administrator may point them at another bucket. So nothing
-is believed of a mapping: the run markers, whose times and run ids no two buckets have in common, are read over both,
-and only when they are the same do the reads that belong to them go over InfluxQL. Everything else is wire v2.
+InfluxQL reads a home in a third to a half of the time that Flux takes (`bench/README.md`), but it finds a bucket
+through the server's DBRP mappings, which an administrator may point at another bucket. So no mapping is
+trusted: the run markers, whose times and run ids differ between buckets, are read over both,
+and only if they are equal do the reads that follow them use InfluxQL. Everything else uses wire v2.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,14 +17,16 @@ _Rows = list[tuple[str, list[Any]]]
 
 
 class MappedWire(ForwardingWire):
-    """A `Wire` of two on one server: v2, and v1 for reads of many records."""
+    """A `Wire` that combines two on one server: v2, and v1 for reads of many records."""
 
     def __init__(self, v2: Wire, v1: Wire) -> None:
-        """Takes both over: `close` closes them."""
+        """Takes ownership of both: `close` closes them."""
         self._v2 = v2
         self._v1 = v1
-        self._markers: tuple[Scan, _Rows] | None = None  # the newest that Flux answered
-        self._is_mapped: bool | None = None  # whether InfluxQL answers the same; None when not asked yet
+        self._markers: tuple[Scan, _Rows] | None = None  # Flux's newest answer
+        self._is_mapped: bool | None = (
+            None  # whether InfluxQL gives the same answer; None before the first comparison
+        )
 
     def _wire(self) -> Wire:
         return self._v2
@@ -47,7 +49,7 @@ class MappedWire(ForwardingWire):
         self._v2.close()
 
     def _leads_to_the_bucket(self, scan: Scan) -> bool:
-        """Whether InfluxQL answers the markers that Flux answered last, for this site."""
+        """Whether InfluxQL returns the same markers as Flux's last answer, for this site."""
         if self._markers is None:
             return False
         markers, rows = self._markers
@@ -55,7 +57,7 @@ class MappedWire(ForwardingWire):
             return False
         if self._is_mapped is None:
             self._is_mapped = False
-            # No mapping, no permission, or a proxy that knows no /query. If the server is away, Flux will report it.
+            # No mapping, no permission, or a proxy without /query. If the server is away, Flux will report it.
             with suppress(ReplicaError):
                 self._is_mapped = _rows_of(self._v1.scan(markers)) == rows
         return self._is_mapped

@@ -1,4 +1,4 @@
-"""Connections of the InfluxDB 2 client's pools, with answers that end. Apart, because urllib3 takes long to load."""
+"""Limits the answers in the InfluxDB 2 client's connection pools. A separate module, because urllib3 loads slowly."""
 
 import http.client
 
@@ -9,7 +9,7 @@ from engine.replicas.influx.wires.bounds import BoundedAnswer
 
 
 def bound_answers(pools: urllib3.PoolManager) -> None:
-    """Let every connection that these pools open from now on have answers that end."""
+    """Limit the answers of every connection that these pools open from now on."""
     pools.pool_classes_by_scheme = {"http": _PlainPool, "https": _TlsPool}
 
 
@@ -22,7 +22,7 @@ class _PooledTls(HTTPSConnection):
 
 
 class _PlainPool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _PooledPlain  # type: ignore[mutable-override]  # as its documentation has it
+    ConnectionCls = _PooledPlain  # type: ignore[mutable-override]  # as documented
 
 
 class _TlsPool(urllib3.HTTPSConnectionPool):

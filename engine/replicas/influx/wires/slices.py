@@ -1,7 +1,7 @@
-"""A scan in slices of time, for InfluxDB 3, which refuses a query that needs more than 432 files.
+"""Splits a scan into slices of time for InfluxDB 3, which refuses a query that needs more than 432 files.
 
-A file is of ten minutes (3.10, `--query-file-limit`, read 2026-11), so 72 hours are the most; and nothing older than
-thirty days is looked for, because every slice is a query. Live records are renewed daily there.
+A file covers ten minutes (3.10, `--query-file-limit`, read 2026-11), so 72 hours are the maximum. Nothing older than
+thirty days is searched, because every slice is a query. Live records are renewed daily there.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ REACH_NS = 30 * 24 * _HOUR_NS
 
 
 def slices(scan: Scan, now_ns: int) -> Iterator[Scan]:
-    """The scans that replace it, the newest first; the first of them also has what is dated ahead."""
+    """The scans that replace it, newest first; the first also covers points dated in the future."""
     stop_ns = scan.stop_ns
     until_ns = now_ns if stop_ns is None else min(stop_ns, now_ns)
     oldest_ns = max(scan.start_ns, now_ns - REACH_NS)

@@ -1,7 +1,7 @@
-"""Wire v1: `/write` and InfluxQL on `/query`, the surface that 1.x, 2.x and 3.x have in common.
+"""Wire v1: `/write` and InfluxQL on `/query`, the API that 1.x, 2.x and 3.x share.
 
 Answers are chunked JSON, never CSV: in CSV a failed statement and an empty result look the same. A read is
-complete when the last line of its answer arrived, says no "partial", and no line said "error".
+complete when the last line of its answer has arrived without "partial", and no line contains "error".
 """
 
 import time
@@ -34,12 +34,12 @@ from engine.replicas.influx.wires.influxql import (
 from engine.replicas.influx.wires.slices import slices
 from engine.replicas.influx.wires.wire import Block, Scan, Server, missing_bucket_refusal
 
-# A line of an answer holds this many rows: large enough for hashes, small enough for payloads of a kilobyte.
+# Rows per line of an answer: large enough for hashes, small enough for payloads of a kilobyte.
 _CHUNK_ROWS = 5_000
 _CHUNK_ROWS_WITH_PAYLOAD = 1_000
-# What a server says that has InfluxQL but not this statement.
+# The error of a server that has InfluxQL but not this statement.
 _UNKNOWN_STATEMENT = ("not supported", "unsupported", "not implemented")
-# The longest answer to one chunk of rows that is believed; payloads are a kilobyte.
+# The longest accepted answer for one chunk of rows; payloads are a kilobyte.
 _LINE_BYTES_MAX = 32 << 20
 _NS = 1_000_000_000
 
@@ -79,7 +79,7 @@ class WireV1:
         version: str = "",
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Nothing is connected yet. `version` is the server's, where it is known; else `probe` learns it."""
+        """Does not connect. `version` is the server's, if known; else `probe` determines it."""
         self._version = version
         self._clock = clock
         self._http = HttpClient(address, credentials, timeout_seconds=timeout_seconds)
@@ -129,12 +129,12 @@ class WireV1:
         self._http.expect("write to", answer, 204)
 
     def check_may_write(self) -> None:
-        """A body without points is refused like any other when it may not be written. Raises ReplicaError."""
-        with suppress(BatchRefused):  # 3.x refuses a body without points, after it has looked at the rest
+        """Send a body without points, which is refused like any other without permission to write. Raises ReplicaError."""
+        with suppress(BatchRefused):  # 3.x refuses a body without points, after checking the permission
             self.write(b"# may I write?\n")
 
     def scan(self, scan: Scan) -> Iterator[Block]:
-        """Rows by InfluxQL, of InfluxDB 3 in slices of time. Raises ReplicaError, in any step of the iteration."""
+        """Rows by InfluxQL; for InfluxDB 3 in slices of time. Raises ReplicaError at any step of the iteration."""
         is_sliced = self._version.startswith("3.")
         found = 0
         for part in slices(scan, int(self._clock() * _NS)) if is_sliced else (scan,):
@@ -150,7 +150,7 @@ class WireV1:
         width = 1 + len(scan.columns)
         for series in self._readable(statement, params, rows):
             if series.name == "databases":
-                # What VictoriaMetrics answers to every query (1.79, seen 2026-11-29).
+                # VictoriaMetrics' answer to every query (1.79, seen 2026-11-29).
                 raise ReplicaRejected(
                     REPLICA,
                     f"Cannot read {self._http.where}: instead of records, it lists databases.",
@@ -169,7 +169,7 @@ class WireV1:
         self._http.close()
 
     def field_types(self, measurements: Sequence[str]) -> dict[tuple[str, str], frozenset[str]]:
-        """The types of each field in the measurements that are there. Raises ReplicaError."""
+        """The types of each field in those measurements that exist. Raises ReplicaError."""
         found: dict[tuple[str, str], frozenset[str]] = {}
         statement = (
             f"SHOW FIELD KEYS ON {identifier(self._database)} FROM {', '.join(map(identifier, measurements))}"
@@ -182,7 +182,7 @@ class WireV1:
 
     def tags_of_type(self, measurement: str, field: str, kind: str) -> list[Any] | None:
         """[time, site, id] of the newest point whose field has a type; None when there is none. Raises ReplicaError."""
-        # A cast to a type hides the values of all others.
+        # A cast to a type hides values of other types.
         value = f"{identifier(field)}::{kind}"
         statement = f'SELECT "site"::tag, "id"::tag, {value} FROM {identifier(measurement)} ORDER BY time DESC LIMIT 1'  # noqa: S608 (our names)
         for series in self._select(statement, {}):
@@ -261,7 +261,7 @@ class _Started(msgspec.Struct):
 
 
 def probe_server(client: HttpClient, wire: str) -> Server:
-    """What `/ping` says; every version since 0.9 has it. Raises ReplicaError."""
+    """The answer of `/ping`, which every version since 0.9 has. Raises ReplicaError."""
     answer = client.request("reach", "GET", "/ping")
     body = answer.body()
     if answer.status not in (200, 204):
@@ -280,7 +280,7 @@ class _Pong(msgspec.Struct):
 
 
 def _is_row(row: list[Any], width: int, tags: int) -> bool:
-    """Whether a row begins with a time and tags; fields of other programs may be of any type."""
+    """Whether a row begins with a time and tags; other programs' fields may have any type."""
     is_wide = len(row) == width and type(row[0]) is int
     return is_wide and all(tag is None or type(tag) is str for tag in row[1 : tags + 1])
 

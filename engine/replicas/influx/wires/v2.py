@@ -1,8 +1,8 @@
 """Wire v2: `/api/v2/write` and Flux, for 2.x, Cloud, and 1.8 with Flux enabled.
 
-Of influxdb-client only two calls are used: the synchronous write of bytes, and the raw query. Its batching loses
-points, its retries stop working in a long-lived process, and its write takes a login page for success; so we look
-at the status ourselves, and send again ourselves. What it has no call for goes over our own HTTP.
+It uses only two calls of influxdb-client: the synchronous write of bytes, and the raw query. The client's batching loses
+points, its retries stop working in a long-lived process, and its write mistakes a login page for success; so we check
+the status and retry ourselves. Requests that it has no call for use our own HTTP.
 """
 
 import csv
@@ -37,10 +37,10 @@ from engine.replicas.influx.wires.pools import bound_answers
 from engine.replicas.influx.wires.v1 import WireV1, probe_server
 from engine.replicas.influx.wires.wire import Block, Scan, Server, missing_bucket_refusal
 
-# The longest row that is believed; a payload is a kilobyte.
+# The longest accepted row; a payload is a kilobyte.
 _LINE_CHARACTERS_MAX = 16 << 20
 _ANSWER_BYTES_MAX = 1 << 16
-_ID = re.compile("[0-9a-f]{16}")  # how 2.x numbers buckets and organizations
+_ID = re.compile("[0-9a-f]{16}")  # the form of bucket and organization ids in 2.x
 _STARTED = "process_start_time_seconds "
 
 
@@ -73,7 +73,7 @@ class WireV2:
         self._credentials = credentials
         self._timeout_ms = int(timeout_seconds * 1000)
         self._client: InfluxDBClient | None = None
-        # A payload may be longer than what Python's csv accepts by default (128 kB); the limit is the process's.
+        # A payload may exceed the limit of Python's csv (128 kB by default), which is process-wide.
         csv.field_size_limit(_LINE_CHARACTERS_MAX)
 
     def probe(self) -> Server:
@@ -118,7 +118,7 @@ class WireV2:
         client = self._open()
         packed_body, encoding = packed(body)
         try:
-            # What the client's synchronous write calls; called directly, it hands out the answer with its status.
+            # The function below the client's synchronous write; called directly, it returns the answer with its status.
             response: Any = _write_service(client).post_write(
                 org=self._org,
                 bucket=self._address.bucket,
@@ -131,7 +131,7 @@ class WireV2:
             content = response.read(_ANSWER_BYTES_MAX)
             response.release_conn()
         except ApiException as error:
-            # It shows the whole answer, and an answer may repeat the token that it refuses.
+            # Not chained: it contains the whole answer, which may repeat the refused token.
             raise self._explain("write to", error) from None
         except Exception as error:
             raise self._explain("write to", error) from error
@@ -140,19 +140,19 @@ class WireV2:
             raise explain_answer("write to", self._where, response.status, headers, content)
 
     def check_may_write(self) -> None:
-        """A body without points is refused like any other when it may not be written. Raises ReplicaError."""
+        """Send a body without points, which is refused like any other without permission to write. Raises ReplicaError."""
         query = {"bucket": self._address.bucket, "org": self._org, "precision": "ns"}
         answer = self._http.request("write to", "POST", "/api/v2/write", query, body=b"# may I write?\n")
         body = answer.body()
         if answer.status == 204:
             return
         error = self._explain_answer("write to", answer.status, answer.headers, body)
-        # Refused because there is no point in it, which is only looked at when the rest was in order.
+        # Refused because it has no point, which the server checks only after everything else.
         if not isinstance(error, BatchRefused):
             raise error
 
     def scan(self, scan: Scan) -> Iterator[Block]:
-        """Rows by Flux. Raises ReplicaError, in any step of the iteration."""
+        """Rows by Flux. Raises ReplicaError at any step of the iteration."""
         if scan.start_ns >= STOP_NS_MAX or (scan.stop_ns is not None and scan.start_ns >= scan.stop_ns):
             return  # refused as "cannot query an empty range" (2.7.11, seen 2026-11-23)
         asked = flux_scans(scan)
@@ -167,7 +167,7 @@ class WireV2:
             raise missing_bucket_refusal(error, self, by_id=is_id) from error
 
     def field_types(self, measurements: Sequence[str]) -> dict[tuple[str, str], frozenset[str]]:
-        """By InfluxQL, which 1.8 and 2.x have beside Flux; empty if they do not."""
+        """The types by InfluxQL, which 1.8 and 2.x offer beside Flux; empty if not available."""
         with self._influxql() as other, suppress(ReplicaRejected):
             return other.field_types(measurements)
         return {}
@@ -189,20 +189,20 @@ class WireV2:
 
     @property
     def _org(self) -> str:
-        return self._address.org or "-"  # 1.8 ignores it, but the client wants one
+        return self._address.org or "-"  # 1.8 ignores it, but the client requires one
 
     def _open(self) -> InfluxDBClient:
         if self._client is None:
             token = self._credentials.token.reveal()
             if not token and self._credentials.username:
-                # How 1.8 takes them.
+                # The form that 1.8 accepts.
                 token = f"{self._credentials.username}:{self._credentials.password.reveal()}"
             self._client = InfluxDBClient(
                 url=self._address.url,
                 token=token,
                 org=self._org,
                 timeout=(self._timeout_ms, self._timeout_ms),
-                # The trust of the machine, as in wire v1, instead of the client's own list of authorities.
+                # The machine's trusted authorities, as in wire v1, instead of the client's own list.
                 ssl_context=ssl.create_default_context() if self._address.tls else None,
             )
             self._client.api_client.default_headers["Accept-Encoding"] = "gzip"
@@ -215,7 +215,7 @@ class WireV2:
             script = flux_script(self._address.bucket, scan)
             response: Any = self._open().query_api().query_raw(script, org=self._org)
         except ApiException as error:
-            # It shows the whole answer, and an answer may repeat the token that it refuses.
+            # Not chained: it contains the whole answer, which may repeat the refused token.
             raise self._explain("read", error) from None
         except Exception as error:
             raise self._explain("read", error) from error
@@ -230,7 +230,7 @@ class WireV2:
             raise explain_answer("read", self._where, response.status, headers, response.read(2000))
         if "content-length" not in headers and headers.get("transfer-encoding", "").lower() != "chunked":
             raise explain_cut(self._where, "its length is not given")
-        response.auto_close = False  # or the text layer finds a closed file at its end
+        response.auto_close = False  # otherwise the text layer finds a closed file at the end
         try:
             text = io.TextIOWrapper(response, "utf-8", newline="")
             yield from read_blocks(self._where, self._lines(text), scan)
@@ -250,7 +250,7 @@ class WireV2:
             if len(line) == _LINE_CHARACTERS_MAX:
                 raise explain_cut(self._where, f"a line is longer than {_LINE_CHARACTERS_MAX} characters")
             left -= len(line)
-            if left < 0:  # packed, it may have been shorter
+            if left < 0:  # compressed, it may have been shorter
                 raise explain_cut(self._where, f"it is longer than {ANSWER_BYTES_MAX} characters")
             yield line
 

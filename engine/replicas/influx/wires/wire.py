@@ -1,6 +1,6 @@
-"""What the InfluxDB replica needs from a server, whichever API it speaks.
+"""The interface that the InfluxDB replica needs from a server, for any of its APIs.
 
-A scan is a plain selection of rows in a window of time; which row is newest is decided by the reader. That is
+A scan is a plain selection of rows in a window of time; the reader decides which row is newest. That is
 cheaper on every measured server than `last() GROUP BY id`, and means the same on all of them.
 """
 
@@ -30,12 +30,12 @@ class Scan(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Names of a row's values after its time."""
+        """The names of a row's values after its time."""
         return (*self.tags, *self.fields)
 
 
 class Block(NamedTuple):
-    """Some rows of one measurement: each a list of time in ns, then the scan's columns (None if absent)."""
+    """Some rows of one measurement, each a list: the time in ns, then the scan's columns (None if absent)."""
 
     measurement: str
     rows: list[list[Any]]
@@ -47,18 +47,18 @@ class Server(msgspec.Struct, frozen=True):
     version: str  # "" when it reports none
     wire: str  # v1 or v2
     at: float | None  # its clock, Unix seconds, to the second
-    note: str = ""  # why this wire, for people
+    note: str = ""  # the reason for this wire, shown to users
 
 
 class Wire(Protocol):
-    """One API of a server. Synchronous, one thread at a time. Every method raises ReplicaError or nothing."""
+    """One API of a server. Synchronous, one thread at a time. Methods raise only ReplicaError."""
 
     @property
     def name(self) -> str:
         """v1 or v2."""
 
     def probe(self) -> Server:
-        """Ask the server who it is. Says nothing about credentials."""
+        """Ask the server for its version. Does not check credentials."""
 
     def retention_seconds(self) -> int | None:
         """How long the bucket keeps points, seconds; 0 for unlimited, None when the server does not report it."""
@@ -67,7 +67,7 @@ class Wire(Protocol):
         """A text that changes when the server restarts; None when there is none."""
 
     def write(self, body: bytes) -> None:
-        """Write lines with times in ns. Returns only when the server said that all are stored (204)."""
+        """Write lines with times in ns. Returns only when the server confirmed that all are stored (204)."""
 
     def field_types(self, measurements: Sequence[str]) -> dict[tuple[str, str], frozenset[str]]:
         """The types that (measurement, field) have; empty if the server does not report them."""
@@ -76,7 +76,7 @@ class Wire(Protocol):
         """[time, site, id] of the newest point whose field has a type; None when there is none."""
 
     def check_may_write(self) -> None:
-        """Raise unless the credentials allow to write to the bucket. Writes nothing."""
+        """Raise unless the credentials allow writing to the bucket. Writes nothing."""
 
     def scan(self, scan: Scan) -> Iterator[Block]:
         """Read rows. Ends without an error only when all of them were read."""
@@ -86,7 +86,7 @@ class Wire(Protocol):
 
 
 class ForwardingWire(ABC):
-    """A `Wire` by way of another one: a subclass says which, and overrides what it does otherwise."""
+    """A `Wire` that delegates to another: a subclass chooses it, and overrides methods that differ."""
 
     @abstractmethod
     def _wire(self) -> Wire:
@@ -135,9 +135,9 @@ class ForwardingWire(ABC):
 
 
 def missing_bucket_refusal(error: BucketMissing, wire: Wire, *, by_id: bool) -> ReplicaRejected:
-    """What a read that found no bucket comes from: the answer is the same for one that the token may not read.
+    """The cause of a read that found no bucket: the answer is the same for one that the token may not read.
 
-    `by_id` when the bucket's name looks like an id, which lines may be written to, and Flux does not read.
+    `by_id` when the bucket's name looks like an id, which writes accept but Flux does not.
     """
     try:
         wire.check_may_write()
