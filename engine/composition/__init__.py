@@ -1,1 +1,1 @@
-"""Puts one home together from its settings: the only modules that name adapters. Decides nothing."""
+"""Composes one home from its settings: the only modules that name adapters. Decides nothing."""

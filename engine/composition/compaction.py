@@ -1,6 +1,6 @@
-"""The history file, put together: opened with what the settings let it forget, and compacted by hand.
+"""Opens the history file with the retention in the settings, and compacts it for the command.
 
-By hand it is the same steps as the service's, and what only a file at rest allows.
+The command takes the service's steps, and further ones that are only possible while no service runs.
 """
 
 import os
@@ -26,7 +26,7 @@ _LOOKS, _LOOK_SECONDS = 30, 0.1
 
 
 class Compaction(msgspec.Struct, frozen=True):
-    """What was, or would be, forgotten: numbers of revisions; from when on the home is known; sizes with the log."""
+    """What was, or would be, forgotten: numbers of revisions; the time from which the home is known; sizes with the log."""
 
     by_age: int
     by_thinning: int
@@ -59,7 +59,7 @@ def compact_history(
 ) -> Compaction:
     """Forget what the settings allow, or what is older than `before` (Unix seconds).
 
-    Raises ReplicaError, and EngineError when the clock cannot be believed.
+    Raises ReplicaError, and EngineError when the clock cannot be trusted.
     """
     path = _path(loaded)
     history = open_kept_history(loaded, private_copy=dry_run, clock=clock)
@@ -69,7 +69,7 @@ def compact_history(
         if plan.doubt:
             raise EngineError(
                 f"Nothing is forgotten, because the current time is uncertain: {plan.doubt}.",
-                "Set the clock. If it is right, name the time yourself: --before TIME.",
+                "Set the clock. If it is right, give the time yourself: --before TIME.",
             )
         size = _size(path)
         edge_ns = max((s.end_ns for s in plan.stretches if not s.interval_ns), default=0)
@@ -94,7 +94,7 @@ def compact_history(
 
 
 def history_growth(loaded: LoadedSettings, clock: Callable[[], float] = time.time) -> Growth:
-    """How the history file grows, and what it forgot. Changes nothing. Raises ReplicaError."""
+    """The growth of the history file, and what it forgot. Changes nothing. Raises ReplicaError."""
     history = open_kept_history(loaded, private_copy=True, clock=clock)
     try:
         history.housekeeper.plan()
@@ -104,7 +104,7 @@ def history_growth(loaded: LoadedSettings, clock: Callable[[], float] = time.tim
 
 
 def _give_back(file: ApswFile, housekeeper: Housekeeper, rows: Path) -> str | None:
-    """Give free space back; returns why not, if so."""
+    """Return free space to the disk; returns the reason if that fails."""
     free_bytes, in_steps = file.free_space()
     if not free_bytes:
         return None
@@ -118,22 +118,22 @@ def _give_back(file: ApswFile, housekeeper: Housekeeper, rows: Path) -> str | No
 
 
 def _run_steps(file: ApswFile, steps: Iterator[int]) -> None:
-    """Do all steps, and let the log not grow to the size of the file meanwhile."""
+    """Run all steps, and keep the log from growing to the size of the file."""
     for _ in steps:
         file.shorten_log(is_calm=False)
 
 
 def _empty_log(file: ApswFile) -> str | None:
-    """Move what was written into the file, so that its size is seen; returns why not, if so."""
+    """Move the log's content into the file, so that its size shows; returns the reason if that fails."""
     for _ in range(_LOOKS):
         if file.shorten_log(is_calm=True):
             return None
-        time.sleep(_LOOK_SECONDS)  # a service that looks whole at what was changed is done in a moment
+        time.sleep(_LOOK_SECONDS)  # a service that reads the changes finishes in a moment
     return "Another program reads the file, which shrinks as soon as that program ends its transaction."
 
 
 def _why_not_rebuild(file: ApswFile, rows: Path) -> str | None:
-    # A file of an earlier release is rebuilt once; from then on it gives space back in steps.
+    # A file of an earlier release is rebuilt once; after that it can return space in steps.
     free = shutil.disk_usage(os.path.dirname(os.path.abspath(file.path))).free  # noqa: PTH100, PTH120 (links stay)
     needed = 2 * _size(file.path)
     if free < needed:

@@ -1,4 +1,4 @@
-"""The running engine of one home, put together from its settings and its opened stores."""
+"""Composes the running engine of one home from its settings and its opened stores."""
 
 import random
 import time
@@ -71,7 +71,7 @@ def make_service(  # noqa: PLR0913 (by keyword)
 
 
 def _memory_of(source: Source, stores: Stores, resources: Resources) -> SourceMemory | None:
-    """What the source begins with, where it can."""
+    """What the source can start from, if it supports that."""
     if not isinstance(source, Recalling):
         return None
     return SourceMemory(

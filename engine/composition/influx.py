@@ -1,6 +1,6 @@
-"""InfluxDB put together from settings: the records replica, its checks, and what HomeIQ left there.
+"""Composes InfluxDB from settings: the records replica, its checks, and HomeIQ's old measurements.
 
-Apart from `run.py` only because most homes have no InfluxDB, and its client need not be loaded for them.
+Separate from `run.py` so that its client is not loaded for the many homes without InfluxDB.
 """
 
 import time
@@ -34,7 +34,7 @@ def open_influx_records(loaded: LoadedSettings, *, read_only: bool) -> Records:
         refresh_seconds=settings.records.refresh_days * _DAY_SECONDS,
         verify_seconds=settings.records.verify_seconds,
         writer_slot=random_slot(),
-        # A service in observe mode keeps the stores open for its whole life, and writes nothing either.
+        # A service in observe mode keeps the stores open for its lifetime, and writes nothing either.
         read_only=read_only or settings.plan.mode == "observe",
     )
     # A separate file: a commit to the rows file would look as if another program had edited the rows.
@@ -50,7 +50,7 @@ def open_influx_records(loaded: LoadedSettings, *, read_only: bool) -> Records:
 
 
 def check_influx(loaded: LoadedSettings, clock: Callable[[], float] = time.time) -> tuple[InfluxCheck, ...]:
-    """What `reconcile doctor` says of the InfluxDB. Raises SettingsError; what fails there is a finding."""
+    """The findings of `reconcile doctor` about InfluxDB; failures are findings too. Raises SettingsError."""
     records = loaded.settings.records
     with closing(_open_wire(loaded)) as wire:
         return check_server(
@@ -62,7 +62,7 @@ def check_influx(loaded: LoadedSettings, clock: Callable[[], float] = time.time)
 
 
 def legacy_records(loaded: LoadedSettings, desired: Snapshot) -> tuple[RecordReport, ...]:
-    """HomeIQ's old measurements as a drift report lists them: reported, never touched. Raises ReplicaError."""
+    """HomeIQ's old measurements as entries of a drift report: reported, never changed. Raises ReplicaError."""
     with closing(_open_wire(loaded)) as wire:
         found = find_legacy(wire, desired)
     duplicates = (_legacy_record(row, Kind.STALE) for row in found.stale_duplicates)

@@ -1,6 +1,6 @@
-"""Kafka put together from settings: the records store and its checks.
+"""Composes Kafka from settings: the records store and its checks.
 
-Apart from `run.py` because few homes have a Kafka, and its client need be neither loaded nor installed for the others.
+Separate from `run.py` so that its client is neither loaded nor required for the many homes without Kafka.
 """
 
 import os
@@ -42,13 +42,13 @@ def open_kafka_records(loaded: LoadedSettings, *, read_only: bool, claim: Claim 
         site=settings.site.name,
         claim=claim or claim_alone(settings.site.name),
         verify_seconds=settings.records.verify_seconds,
-        # A service in observe mode keeps the stores open for its whole life, and writes nothing either.
+        # A service in observe mode keeps the stores open for its lifetime, and writes nothing either.
         read_only=read_only or settings.plan.mode == "observe",
     )
 
 
 def examine_topics(loaded: LoadedSettings) -> "tuple[KafkaCheck, ...]":
-    """What `reconcile doctor` says of Kafka. Raises SettingsError; what fails there is a finding."""
+    """The findings of `reconcile doctor` about Kafka; failures are findings too. Raises SettingsError."""
     access, site = _access(loaded), loaded.settings.site.name
     with _client_installed(access):
         from engine.replicas.kafka.cluster.log import home_log  # noqa: PLC0415 (see above)
@@ -58,7 +58,7 @@ def examine_topics(loaded: LoadedSettings) -> "tuple[KafkaCheck, ...]":
 
 
 def open_ownership(loaded: LoadedSettings, on_trouble: Callable[[EngineError], None]) -> Ownership:
-    """How the processes of a fleet share its homes. Connects to nothing yet. Raises SettingsError."""
+    """The sharing of homes between the processes of a fleet. Connects to nothing yet. Raises SettingsError."""
     fleet = loaded.settings.fleet
     access = _access(loaded, fleet_uri(fleet), "fleet.brokers")
     if loaded.settings.sites.shard != "1/1":
@@ -88,7 +88,7 @@ def open_site_topic(loaded: LoadedSettings) -> "ClusterSiteTopic":
 
 
 def forget_in_fleet(loaded: LoadedSettings, site: str) -> bool:
-    """Let the fleet forget a home that has no settings file any more; False where it knows of none. Raises SettingsError, ReplicaError."""
+    """Remove a home without a settings file from the fleet; False if the fleet does not know it. Raises SettingsError, ReplicaError."""
     from engine.replicas.kafka.sites.known_sites import KnownSites  # noqa: PLC0415 (few homes have a fleet)
     from engine.replicas.kafka.sites.site_status import FRESH_MS, encode_site_removed  # noqa: PLC0415
     from engine.replicas.kafka.sites.site_topic import Outgoing  # noqa: PLC0415
@@ -103,18 +103,18 @@ def forget_in_fleet(loaded: LoadedSettings, site: str) -> bool:
         is_old = abs(now_ms - status.ts_ms) > FRESH_MS
         if not is_old and status.stage not in ("unconfigured", "released"):
             raise SettingsError(
-                f"{status.owner} has a settings file of {site}: it said so last.",
-                f"Remove the file on every machine first (`reconcile site remove {site}`); it is noticed within seconds.",
+                f"{status.owner} last reported a settings file for {site}.",
+                f"Remove the file on every machine first (`reconcile site remove {site}`); processes notice within seconds.",
             )
         message = encode_site_removed(topic.name, site, worker_name(), status.claim)
         topic.send([Outgoing(partition_of(site, topic.partitions), message)])
         topic.flush(loaded.settings.records.timeout_seconds)
-        topic.send([])  # says what became of it
+        topic.send([])  # raises if it was not delivered
     return True
 
 
 def kafka_versions() -> tuple[str, str] | None:
-    """The versions of Kafka's client and of the library that it is made of; None if it is not installed."""
+    """The versions of Kafka's client and of the library below it; None if it is not installed."""
     try:
         from engine.replicas.kafka.cluster.clients import client_versions  # noqa: PLC0415 (see above)
     except ModuleNotFoundError as error:
@@ -125,12 +125,12 @@ def kafka_versions() -> tuple[str, str] | None:
 
 
 def worker_name() -> str:
-    """What this process is called in a fleet."""
+    """The name of this process in a fleet."""
     return f"{socket.gethostname()}-{os.getpid()}"
 
 
 def open_fleet(loaded: LoadedSettings) -> "ClusterFleet":
-    """What the cluster says of a fleet. Connects to nothing yet. Raises SettingsError."""
+    """A fleet as the cluster knows it. Connects to nothing yet. Raises SettingsError."""
     access = _fleet_access(loaded)
     with _client_installed(access):
         from engine.replicas.kafka.cluster.workers import ClusterFleet  # noqa: PLC0415 (see above)
@@ -138,7 +138,7 @@ def open_fleet(loaded: LoadedSettings) -> "ClusterFleet":
 
 
 def open_whole_topics(loaded: LoadedSettings, topics: Sequence[str]) -> "WholeTopics":
-    """Some of a fleet's topics, named without the prefix, in all their partitions. Connects to nothing yet. Raises SettingsError."""
+    """All partitions of some of a fleet's topics, named without the prefix. Connects to nothing yet. Raises SettingsError."""
     access = _fleet_access(loaded)
     with _client_installed(access):
         from engine.replicas.kafka.cluster.whole_topics import WholeTopics  # noqa: PLC0415 (see above)

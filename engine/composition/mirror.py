@@ -1,6 +1,6 @@
-"""The mirror of one home: its stores, the engine that follows it, and what the API answers about it.
+"""The mirror of one home: its stores, the engine that follows it, and the API's view of it.
 
-A process may keep many. Nothing here is shared between them, and nothing is bound to how the API is reached.
+A process may keep many. They share nothing here, and nothing depends on the API's address.
 """
 
 import os
@@ -37,7 +37,7 @@ from engine.settings.text import browser_address
 
 
 class MirrorListener(Protocol):
-    """Receives what happens in one home. Calls return at once."""
+    """Receives the events of one home. Calls return at once."""
 
     def on_report(self, report: Report) -> None:
         """A pass ended."""
@@ -49,10 +49,10 @@ class MirrorListener(Protocol):
         """The status at `now` (Unix seconds); called often."""
 
     def on_growth(self, growth: Growth | None, now: float) -> None:
-        """What the records store has forgotten; called often."""
+        """The growth of the records store and what it forgot; called often."""
 
     def on_held_log(self, replica: str, held_bytes: int) -> None:
-        """How much of a replica's log others hold; called often."""
+        """How many bytes of a replica's log other programs hold; called often."""
 
 
 class Mirror:
@@ -69,7 +69,7 @@ class Mirror:
         clock: Clock,
         resources: Resources,
     ) -> None:
-        """Nothing runs yet. `past` is the records replica, to be read only."""
+        """Starts nothing. `past` is the records replica, for reading only."""
         settings = loaded.settings
         self.name = settings.site.name
         self.replicas = tuple(replica.name for replica in stores.replicas)
@@ -121,35 +121,35 @@ class Mirror:
         )
 
     def status(self) -> Status:
-        """The home at this moment."""
+        """The home's status now."""
         return self._service.status()
 
     def records(self) -> Mapping[str, int]:
-        """Records of the last read by registry; empty before it."""
+        """The number of records in the last read by registry; empty before the first."""
         return self._service.records
 
     def file_sizes(self) -> dict[str, int]:
-        """How large the files of the stores are, bytes by file."""
+        """The sizes of the stores' files, bytes by file."""
         named = {"db": self._rows}
         scheme, _, history = self._records_uri.partition(":")
         if scheme == "history":
             named["history"] = Path(history)
         sizes = {}
         for name, path in named.items():
-            real = Path(os.path.realpath(path))  # SQLite keeps the log beside what a link leads to
+            real = Path(os.path.realpath(path))  # SQLite keeps the log beside a link's target
             sizes[name] = _size(real)
             sizes["wal" if name == "db" else f"{name}-wal"] = _size(real.with_name(f"{real.name}-wal"))
         return sizes
 
     async def run(self) -> None:
-        """Keep the stores equal to the home until cancelled. What only readers need runs apart."""
+        """Keep the stores equal to the home until cancelled. Tasks that only readers need run separately."""
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._service.run)
             tasks.start_soon(self._watch)
             tasks.start_soon(self._hold_store)
 
     async def forget_pages(self) -> None:
-        """Free what SQLite remembers of the files, on all connections: the system remembers it, too."""
+        """Free SQLite's page caches on all connections: the system caches the files too."""
         for store in self._files_read:
             with suppress(ReplicaError):  # the next pass reports it
                 await self._files(store.forget_pages)
@@ -157,7 +157,7 @@ class Mirror:
             await self.rows_reader.forget_pages()
 
     async def run_activity(self) -> None:
-        """Take down what the last day is like, for the page, until cancelled."""
+        """Record the last day's activity for the page until cancelled."""
         recorded = partial(recorded_delays, self.context)
         await self.activity.run(self.status, self.rows_reader, self.clock, recorded)
 
@@ -177,7 +177,7 @@ class Mirror:
             listener.on_status(status, self.clock())
 
     async def _hold_store(self) -> None:
-        """Hold the lock of the rows file at the path after each pass."""
+        """After each pass, make sure that we hold the lock of the rows file at the path."""
         while True:
             await self._passed.wait()
             self._passed = anyio.Event()
@@ -185,7 +185,7 @@ class Mirror:
                 await self._files(self._held.follow)
 
     async def _watch(self) -> None:
-        """Report a status that changes because time passes, and a log that other programs hold."""
+        """Report status changes that only time causes, and logs that other programs hold."""
         while True:
             status, now = self.status(), self.clock()
             for listener in self._listeners:
@@ -204,11 +204,11 @@ async def open_mirror(
     clock: Clock = time.time,
     resources: Resources = Resources(),  # noqa: B008 (immutable)
 ) -> AsyncIterator[Mirror]:
-    """Hold the stores and open them while the block runs. `mode` is `apply` or `observe`.
+    """Lock and open the stores while the block runs. `mode` is `apply` or `observe`.
 
     Raises SettingsError, and StoreHeld when another service keeps the stores.
     """
-    # In threads, so that a disk which hangs keeps no other home waiting.
+    # In threads, so that a hanging disk does not delay other homes.
     with ExitStack() as opened:
         try:
             held, stores, past, resources = await resources.files(
@@ -228,7 +228,7 @@ async def open_mirror(
 def _open(
     opened: ExitStack, loaded: LoadedSettings, clock: Clock, resources: Resources
 ) -> tuple[HeldStore, Stores, Records | None, Resources]:
-    """All that waits for a disk: what is opened and loaded, and what the source and the clock are to know."""
+    """Everything that waits for a disk: opening and loading the stores, and reading what the source and the clock need."""
     check_folders(loaded.settings)
     load_adapter(loaded.settings)
     held = opened.enter_context(hold_store(Path(loaded.settings.rows.file)))

@@ -1,4 +1,4 @@
-"""What a home is given of its process: where its blocking work is done, and how it reaches Home Assistant."""
+"""What a process provides to a home: threads for blocking work, and the way to reach Home Assistant."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -23,28 +23,28 @@ def _always() -> bool:
 
 
 def _nothing() -> None:
-    """By default nothing follows."""
+    """The default: do nothing."""
 
 
 class Resources(msgspec.Struct, frozen=True, kw_only=True):
-    """The defaults are those of a process that keeps one home."""
+    """What a process provides to a home; the defaults are for a process that keeps one home."""
 
-    claim: Claim | None = None  # on the home; None: the process keeps it by itself
-    decode: Offload = to_thread  # of Home Assistant's answers
-    category_scopes: frozenset[str] | None = None  # of stored categories; None: the source looks itself
-    times: ProcessClock | None = None  # None: it is made where it is needed
-    messages_per_second_max: float | None = None  # of Home Assistant
-    source_files: Offload = to_thread  # of a home that is read from files
-    files: Offload = to_thread  # of rows and history
-    remote: Offload = to_thread  # of stores behind a network
+    claim: Claim | None = None  # on the home; None: no other process can own it
+    decode: Offload = to_thread  # decodes Home Assistant's answers
+    category_scopes: frozenset[str] | None = None  # of stored categories; None: the source reads them itself
+    times: ProcessClock | None = None  # None: created where needed
+    messages_per_second_max: float | None = None  # from Home Assistant
+    source_files: Offload = to_thread  # reads a home's files
+    files: Offload = to_thread  # reads and writes rows and history
+    remote: Offload = to_thread  # reads and writes stores behind a network
     wrap: Callable[[Source], Source] = _as_it_is  # around the source
-    # Within this time everything is read once more, to let go of what was decoded; where homes queue up for reads it is long.
+    # Within this time everything is read once more, to free decoded answers; long where homes queue for reads.
     reread_seconds_max: float = 0.0
     on_kept: Callable[[], None] = (
-        _nothing  # what a home begins with next time was written, and replaced what was read
+        _nothing  # called when a home's cache was written, and replaced the one that was read
     )
-    is_calm: Callable[[], bool] = _always  # whether what may wait is done now
+    is_calm: Callable[[], bool] = _always  # whether deferrable work may run now
     token: Callable[[], str] | None = None  # read at each connect, instead of the one in the settings
-    readers: "ThreadPoolExecutor | None" = None  # of the rows, for the API; None is a thread of its own
+    readers: "ThreadPoolExecutor | None" = None  # read rows for the API; None: a separate thread
     up: str | None = None  # the relative address of the page of all homes, where there are many
-    status_seconds: float = 1.0  # between looks at what time changes
+    status_seconds: float = 1.0  # between checks for changes that only time causes

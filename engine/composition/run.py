@@ -1,4 +1,4 @@
-"""The composition root: with its neighbours the only module that names concrete adapters.
+"""The composition root: with the other modules of this package the only one that names concrete adapters.
 
 Imports of adapters are local, because each brings its library and most commands need few of them.
 """
@@ -35,14 +35,14 @@ from engine.composition.stores import Clock, check_folders, is_influx, open_stor
 
 
 def typed_names(loaded: LoadedSettings, begun: str) -> Mapping[str, str]:
-    """The names in the rows file that begin so, each with another one of that record. Raises ReplicaError."""
+    """The names in the rows file that begin with `begun`, each with another name of its record. Raises ReplicaError."""
     from engine.replicas.rows.queries.typed_names import find_typed_names
 
     return find_typed_names(Path(loaded.settings.rows.file), begun)
 
 
 def snapshot_store(loaded: LoadedSettings, target: Path) -> "Content":
-    """Copy the rows file to `target`, also while other programs use it. Raises ReplicaError."""
+    """Copy the rows file to `target`, even while other programs use it. Raises ReplicaError."""
     from engine.replicas.rows.snapshots.backup import take_snapshot
 
     return take_snapshot(Path(loaded.settings.rows.file), target)
@@ -80,7 +80,7 @@ async def reconcile_once(
 
 
 def _with_legacy(loaded: LoadedSettings, desired: Snapshot, report: Report) -> Report:
-    """The report with what HomeIQ left in the InfluxDB, if there is one."""
+    """The report with HomeIQ's old measurements in InfluxDB, if that is configured."""
     if not is_influx(loaded.settings.records.uri):
         return report
     from engine.composition.influx import legacy_records
@@ -89,13 +89,13 @@ def _with_legacy(loaded: LoadedSettings, desired: Snapshot, report: Report) -> R
         found = legacy_records(loaded, desired)
     except ReplicaError as error:
         if any(known.subject == error.replica for known in report.errors):
-            return report  # it is known to be away
+            return report  # the pass already found it unreachable
         return msgspec.structs.replace(report, errors=(*report.errors, ErrorReport.of(error.replica, error)))
     return msgspec.structs.replace(report, records=(*report.records, *found))
 
 
 def pass_options(settings: Settings, mode: Mode, at: float) -> PassOptions:
-    """How a pass that begins at a time (Unix seconds) is done, as the settings say."""
+    """The options in the settings for a pass that begins at a time (Unix seconds)."""
     return PassOptions(
         mode=mode,
         policy=settings.plan,
@@ -107,5 +107,5 @@ def pass_options(settings: Settings, mode: Mode, at: float) -> PassOptions:
 
 
 def new_run_id(at: float) -> str:
-    """A run's id: sortable by time, unique among runs of one second."""
+    """A run's id: sortable by time, unique within a second."""
     return f"{datetime.fromtimestamp(at, UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"

@@ -1,7 +1,7 @@
-"""The running service, put together: the mirror of one home, the API that answers about it, and its host.
+"""Composes the running service: the mirror of one home, its API, and its host.
 
-Stopping is cooperative. The signal stops the HTTP server first, so that streams end politely; the engine is
-cancelled then, and a write that has begun is finished or rolled back.
+Stopping is cooperative. The signal stops the HTTP server first, so that streams end cleanly; then the engine is
+cancelled, and a write that has begun is finished or rolled back.
 """
 
 import socket
@@ -35,19 +35,19 @@ _STATUS_SECONDS = 1.0
 
 
 class Announced(Protocol):
-    """Receives a call when the API answers."""
+    """Is notified when the API accepts requests."""
 
     @property
     def on_ready(self) -> Callable[[str], None]:
-        """Receives the API's address."""
+        """The function that receives the API's address."""
 
     @property
     def notifier(self) -> Notifier:
-        """Notifies systemd."""
+        """The notifier for systemd."""
 
 
 class Host(msgspec.Struct, frozen=True):
-    """Who receives what the service does."""
+    """The receivers of the service's events."""
 
     listener: MirrorListener
     on_ready: Callable[[str], None]  # receives the API's address
@@ -55,15 +55,15 @@ class Host(msgspec.Struct, frozen=True):
 
 
 class MirrorMetrics:
-    """Counts what happens in a home."""
+    """Counts the events of a home."""
 
     def __init__(self, mirror: Mirror, metrics: Metrics) -> None:
-        """Nothing is counted yet."""
+        """Count nothing yet."""
         self._mirror = mirror
         self._metrics = metrics
 
     def on_report(self, report: Report) -> None:
-        """Count a pass, and look how large the files are."""
+        """Count a pass, and measure the files."""
         self._metrics.on_report(report)
         self._metrics.on_store_sizes(self._mirror.file_sizes())
 
@@ -139,7 +139,7 @@ async def serve_beside(
 
 
 def options_of(loaded: LoadedSettings, metrics: Metrics) -> AppOptions:
-    """What the API is built with, as the settings say."""
+    """The API's options, from the settings."""
     return AppOptions(
         metrics=metrics.answer,
         observe=metrics.on_request,
@@ -149,7 +149,7 @@ def options_of(loaded: LoadedSettings, metrics: Metrics) -> AppOptions:
 
 
 def _access_of(loaded: LoadedSettings) -> AccessRules:
-    """Who may ask the API, as the settings say."""
+    """The API's access rules, from the settings."""
     http = loaded.settings.http
     return AccessRules(
         token=loaded.http_token.reveal() or None,
@@ -160,15 +160,15 @@ def _access_of(loaded: LoadedSettings) -> AccessRules:
 
 
 def _bind(loaded: LoadedSettings) -> socket.socket:
-    """The socket that the settings name. Raises SettingsError."""
+    """The listening socket for the settings' address. Raises SettingsError."""
     http = loaded.settings.http
-    # With trusted peers, every other client beyond this machine is refused request by request.
+    # With trusted peers, every other client outside this machine is refused per request.
     is_guarded = bool(loaded.http_token) or bool(http.trusted_peers)
     return bind_socket(http.host, http.port, has_token=is_guarded, allow_anonymous=http.allow_anonymous)
 
 
 async def _announce(ready: anyio.Event, host: Announced, sock: socket.socket) -> None:
-    """Say that the API answers, as soon as it does."""
+    """Announce the API as soon as it accepts requests."""
     await ready.wait()
     host.notifier.ready()
     address, port = sock.getsockname()[:2]
@@ -176,7 +176,7 @@ async def _announce(ready: anyio.Event, host: Announced, sock: socket.socket) ->
 
 
 async def _show_status(mirror: Mirror, notifier: Notifier) -> None:
-    """Let `systemctl status` show the status."""
+    """Show the status in `systemctl status`."""
     shown = ""
     while True:
         line = status_line(mirror.status(), mirror.clock(), mirror.freshness)

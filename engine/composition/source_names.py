@@ -1,9 +1,9 @@
-"""Whether `source.uri` names a source, and what is said where it names none or the token is missing."""
+"""Checks that `source.uri` names a source, and makes the errors for a missing source or token."""
 
 from engine.errors import SettingsError
 from engine.settings.text import FILE_SCHEMES, WEBSOCKET_SCHEMES, looks_like_path
 
-RECORDS_URI = "records"  # the source that is a replica: what was recorded, when Home Assistant is gone
+RECORDS_URI = "records"  # the source that reads the records replica, when Home Assistant is gone
 
 
 def check_source(uri: str) -> None:
@@ -17,10 +17,10 @@ def no_source(uri: str) -> SettingsError:
     if uri and ":" not in uri and looks_like_path(uri):
         form = "backup" if uri.endswith(".tar") else "storage"
         return SettingsError(
-            f"Setting source.uri = {uri} does not say what is there.",
+            f"Setting source.uri = {uri} does not name a kind of source.",
             f"For {'a backup' if form == 'backup' else 'a configuration folder'} write {form}:{uri}.",
         )
-    # Only the part before the colon: what follows may hold a password.
+    # Only the part before the colon: the rest may contain a password.
     shown = f"{uri.partition(':')[0]}:..." if ":" in uri else uri
     what = f"Setting source.uri = {shown} names no source" if uri else "No source is set"
     return SettingsError(

@@ -1,4 +1,4 @@
-"""The source that the settings name, opened.
+"""Opens the source that the settings name.
 
 Imports of adapters are local, because each brings its library and most commands need few of them.
 """
@@ -25,7 +25,7 @@ def open_source(
 ) -> Source:
     """The source that `source.uri` names. Raises SettingsError when it names none.
 
-    A live source also reads the scopes that are stored already, because no command lists them.
+    A live source also reads the category scopes already stored, because no command lists them.
     """
     settings = loaded.settings.source
     scheme, _, rest = settings.uri.partition(":")
@@ -65,7 +65,7 @@ def load_adapter(settings: Settings) -> None:
     """Load the library that the source needs, in a thread: it takes 0.1 s, which is too long for an event loop."""
     scheme = settings.source.uri.partition(":")[0]
     if scheme in WEBSOCKET_SCHEMES:
-        import encodings.idna  # noqa: F401  # which Python loads with the first host name
+        import encodings.idna  # noqa: F401  # Python loads it with the first host name
 
         import engine.sources.live.websocket
     elif scheme == "storage":
@@ -87,7 +87,7 @@ def stored_scopes(stores: Stores) -> frozenset[str]:
     try:
         return stores.rows.category_scopes()
     except ReplicaError:
-        return frozenset()  # the pass says what is wrong with the file
+        return frozenset()  # the pass reports the file's error
 
 
 def open_followed_source(
@@ -96,7 +96,7 @@ def open_followed_source(
     stores: Stores | None = None,
     resources: Resources = Resources(),  # noqa: B008 (immutable)
 ) -> Source:
-    """The source, to be followed: live by its events, files by polling. Raises SettingsError for one that cannot be."""
+    """The source, followed live by its events, or by polling its files. Raises SettingsError for one that cannot be followed."""
     if loaded.settings.source.uri == RECORDS_URI:
         raise SettingsError(
             "The source `records` restores the rows in one pass; a service follows Home Assistant.",
@@ -107,22 +107,22 @@ def open_followed_source(
         return source
     from engine.sources.files.polling import PollingSource
 
-    assert isinstance(source, Recalling), "every form of files is"
+    assert isinstance(source, Recalling), "every file source is"
     path = Path(loaded.settings.source.uri.partition(":")[2])
     return PollingSource(source, path, loaded.settings.loop.poll_seconds, clock, resources.source_files)
 
 
 class RememberingSource(Source):
-    """A source whose newest snapshot can be looked at afterwards."""
+    """A source that keeps its newest snapshot."""
 
     def __init__(self, source: Source) -> None:
-        """Nothing is read yet."""
+        """Read nothing yet."""
         self._source = source
         self.newest: Snapshot | None = None
 
     @property
     def origin(self) -> str:
-        """The source as a person would name it."""
+        """The source as shown to users."""
         return self._source.origin
 
     async def read(self, progress: Progress) -> Snapshot:
@@ -144,5 +144,5 @@ def open_records_source(stores: Stores, clock: Clock = time.time) -> Source:
 
 
 def needs_event_loop(settings: Settings) -> bool:
-    """Whether one pass waits for more than files and stores: only a live source does."""
+    """Whether a pass waits for anything but files and stores, as only a live source does."""
     return settings.source.uri.partition(":")[0] in WEBSOCKET_SCHEMES

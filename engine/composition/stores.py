@@ -1,4 +1,4 @@
-"""The replicas that the settings name, opened.
+"""Opens the replicas that the settings name.
 
 Imports of adapters are local, because each brings its library and most commands need few of them.
 """
@@ -31,17 +31,17 @@ class Stores(msgspec.Struct, frozen=True):
     """The opened replicas of one home: `rows`, which is also the ledger, and any others."""
 
     rows: "SqliteRows"
-    records: "Records | None" = None  # the one that is asked for the past
+    records: "Records | None" = None  # the one that answers about the past
     kafka: "Replica | None" = None
 
     @property
     def replicas(self) -> "tuple[Replica, ...]":
-        """All of them, in the order in which they are reported."""
+        """All replicas, in the order of reports."""
         return tuple(store for store in (self.rows, self.records, self.kafka) if store is not None)
 
 
 def open_past(loaded: LoadedSettings) -> "Records | None":
-    """The records replica once more, only to be read: stores are used by one thread at a time."""
+    """A second records replica, only for reading, because a store may be used by one thread at a time."""
     scheme, _, rest = loaded.settings.records.uri.partition(":")
     if scheme == "history" and rest:
         from engine.replicas.history.replica import open_history
@@ -58,7 +58,7 @@ def open_stores(
     clock: Clock = time.time,
     claim: Claim | None = None,
 ) -> Iterator[Stores]:
-    """Open the replicas for one command; with `private_copy` nothing on disk can change. `claim` is on the home."""
+    """Open the replicas for one command; with `private_copy` nothing on disk can change. `claim` is the home's."""
     from engine.replicas.rows.replica import open_rows
 
     settings = loaded.settings
@@ -92,7 +92,7 @@ def check_folders(settings: Settings) -> None:
         named["records.uri (--records)"] = history
     for name, file in named.items():
         folder = Path(os.path.realpath(file)).parent
-        with suppress(OSError):  # what cannot be looked at is reported when the file is opened
+        with suppress(OSError):  # a folder that cannot be inspected is reported when the file is opened
             if not folder.exists():
                 make = f"make the folder: mkdir -p {shlex.quote(str(folder))}"
                 raise SettingsError(
@@ -104,12 +104,12 @@ def check_folders(settings: Settings) -> None:
 
 
 def _check_apart(settings: Settings) -> None:
-    """Raises SettingsError when the rows and the history are to be one file, by whatever names."""
+    """Raises SettingsError when rows and history would be the same file, under any names."""
     scheme, _, rest = settings.records.uri.partition(":")
     rows, history = Path(settings.rows.file), Path(rest)
     if scheme != "history" or not rest:
         return
-    with suppress(OSError):  # what cannot be looked at is reported when it is opened
+    with suppress(OSError):  # a file that cannot be inspected is reported when it is opened
         is_one = (
             rows.samefile(history) if rows.exists() else os.path.realpath(rows) == os.path.realpath(history)
         )
@@ -121,7 +121,7 @@ def _check_apart(settings: Settings) -> None:
 
 
 def store_places(settings: Settings) -> dict[str, str]:
-    """Which stores may be exchanged for others, by replica, as a digest: an address may hold a secret."""
+    """A digest of each replica's place, to detect an exchanged store; a digest because an address may hold a secret."""
     uri, kafka = settings.records.uri, kafka_uri(settings)
     places = {"kafka": _digest(kafka.partition("?")[0])} if kafka else {}
     if is_influx(uri):
@@ -132,7 +132,7 @@ def store_places(settings: Settings) -> dict[str, str]:
     try:
         return places | {"history": _digest(os.path.abspath(path))}  # noqa: PTH100 (a path that may not exist)
     except OSError:
-        return places  # the working folder is gone: opening the file will fail and say so
+        return places  # the working folder is gone: opening the file will report it
 
 
 def _digest(text: str) -> str:
@@ -140,7 +140,7 @@ def _digest(text: str) -> str:
 
 
 def is_influx(uri: str) -> bool:
-    """Whether `records.uri` names an InfluxDB; asked here, so that its client is loaded only if it does."""
+    """Whether `records.uri` names an InfluxDB; checked here, so that its client is loaded only then."""
     return uri.partition(":")[0] in ("influxdb", "influxdbs")
 
 
@@ -157,7 +157,7 @@ def _open_records(loaded: LoadedSettings, *, private_copy: bool, clock: Clock) -
         from engine.composition.influx import open_influx_records
 
         return open_influx_records(loaded, read_only=private_copy)
-    # Only the part before the colon: what follows may hold a password.
+    # Only the part before the colon: the rest may contain a password.
     raise SettingsError(
         f"Setting records.uri = {scheme}:... names no store.",
         "Use history:FILE, influxdb://HOST:8086/BUCKET, kafka://HOST:9092/PREFIX, or none.",

@@ -19,8 +19,8 @@ def test_a_source_is_named(uri: str) -> None:
         ("", "No source is set."),
         ("foo", "Setting source.uri = foo names no source."),
         ("ftp://me:s3cret@home", "Setting source.uri = ftp:... names no source."),
-        ("/config", "Setting source.uri = /config does not say what is there."),
-        ("old.tar", "Setting source.uri = old.tar does not say what is there."),
+        ("/config", "Setting source.uri = /config does not name a kind of source."),
+        ("old.tar", "Setting source.uri = old.tar does not name a kind of source."),
     ],
 )
 def test_what_names_no_source_is_refused_without_a_password(uri: str, said: str) -> None:
