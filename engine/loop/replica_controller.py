@@ -150,7 +150,9 @@ class ReplicaController:
     async def _is_due(self, now: float) -> bool:
         if self._retry_at is not None:  # a failing store is left alone, whatever Home Assistant does
             return now >= self._retry_at
-        return self._newest is not self._done or now >= self._verify_at or await self._is_changed_elsewhere()
+        is_read_after_loss = self.status.unproven_since is not None and self._newest_losses == self._losses
+        is_old_news = self._newest is self._done and not is_read_after_loss
+        return not is_old_news or now >= self._verify_at or await self._is_changed_elsewhere()
 
     def _is_clock_set(self) -> bool:
         """Whether the wall clock was set since the last call."""

@@ -232,3 +232,17 @@ async def test_what_was_pending_for_long_before_it_was_compared_differs_since_th
         await anyio.sleep(1)
         status = kept.controller.status
         assert (status.status, status.status_since) == ("out_of_sync", changed_at)
+
+
+async def test_after_a_loss_the_same_home_is_compared_again_and_proven() -> None:
+    async with keeping() as kept:
+        kept.controller.offer(HOME)
+        await anyio.sleep(1)
+        kept.controller.lose()
+        await anyio.sleep(1)
+        assert (len(kept.reports), kept.controller.status.unproven_since) == (1, NOON + 1)
+        kept.controller.offer(HOME)
+        await anyio.sleep(1)
+        assert (len(kept.reports), kept.controller.status.unproven_since) == (2, None)
+        await anyio.sleep(PACE.verify_seconds / 2)
+        assert len(kept.reports) == 2
