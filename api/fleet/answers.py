@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 import msgspec
+from msgspec import UNSET, UnsetType
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -52,6 +53,16 @@ class Viewed(msgspec.Struct, frozen=True):
             return Response(None, 304, headers)
         body = await self.view.read(lambda transaction: make(transaction, as_of))
         return Response(encode_document(body), 200, headers, JSON)
+
+
+def check_asked(
+    transaction: ViewTransaction, tag: str | UnsetType, site: str | UnsetType, now: float
+) -> None:
+    """Raises Problem 404 for a tag that no home has, and for a home that there is not: see it where nothing was found."""
+    if tag is not UNSET and tag not in transaction.tags():
+        raise Problem(404, f"No home of the fleet has the tag {tag[:64]!r}.")
+    if site is not UNSET and not transaction.named_sites([site], now):
+        raise Problem(404, f"The fleet has no home called {site[:64]!r}.")
 
 
 _LEFT_OUT = {

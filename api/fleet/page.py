@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route as StarletteRoute
 
-from api.fleet.answers import Viewed, left_out_notices, standing_notice
+from api.fleet.answers import Viewed, check_asked, left_out_notices, standing_notice
 from api.fleet.bodies import ViewedSite
 from api.fleet.ports import ViewTransaction
 from api.fleet.queries import ViewedDevicesQuery, ViewedModelsQuery, ViewedSitesQuery
@@ -99,6 +99,7 @@ async def _homes(found: Viewed, query: HomesPageQuery) -> bytes:
 
     def read(transaction: ViewTransaction) -> None:
         counts = transaction.counts(asked, found.now)
+        check_asked(transaction, asked.tag, UNSET, found.now)
         offset = (query.page - 1) * PAGE_SIZE
         sites = transaction.sites(asked, found.now, worst_first=True, offset=offset)
         wanted = counts[query.status] if query.status else sum(counts.values())
@@ -123,6 +124,8 @@ async def _devices(found: Viewed, query: DevicesPageQuery) -> bytes:
 
     def read(transaction: ViewTransaction) -> None:
         devices, after = transaction.devices(asked)
+        if not devices:
+            check_asked(transaction, asked.tag, asked.site, found.now)
         sites = transaction.named_sites({device.site for device in devices}, found.now)
         narrowed = {name: value for name, value in given.items() if name != "after"}
         values.update(
@@ -141,6 +144,7 @@ async def _models(found: Viewed, query: ModelsPageQuery) -> bytes:
 
     def read(transaction: ViewTransaction) -> None:
         models, total = transaction.models(ViewedModelsQuery(limit=MODELS_SHOWN, tag=query.tag or UNSET))
+        check_asked(transaction, query.tag or UNSET, UNSET, found.now)
         values.update(models=models, total=total, tags=transaction.tags())
 
     await found.view.read(read)

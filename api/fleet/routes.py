@@ -1,10 +1,11 @@
 """Questions about all homes of a fleet: which devices and models are where, how each home is, and which need a look."""
 
 import msgspec
+from msgspec import UNSET
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.fleet.answers import Viewed, why_not_ready
+from api.fleet.answers import Viewed, check_asked, why_not_ready
 from api.fleet.bodies import ViewedDevices, ViewedDrift, ViewedModels, ViewedSites
 from api.fleet.ports import ViewTransaction
 from api.fleet.queries import ViewedDevicesQuery, ViewedDriftQuery, ViewedModelsQuery, ViewedSitesQuery
@@ -24,29 +25,33 @@ class ViewReady(msgspec.Struct, frozen=True):
     reason: str | None
 
 
-@route("/api/fleet/devices", ViewedDevices, statuses=(304, 503))
+@route("/api/fleet/devices", ViewedDevices, statuses=(304, 404, 503))
 async def list_viewed_devices(found: Viewed, request: Request, query: ViewedDevicesQuery) -> Response:
     """Devices of all homes of the fleet."""
 
     def make(transaction: ViewTransaction, as_of: Instant) -> ViewedDevices:
         devices, more = transaction.devices(query)
+        if not devices:
+            check_asked(transaction, query.tag, query.site, found.now)
         return ViewedDevices(devices, as_of, more)
 
     return await found.answer(request, make)
 
 
-@route("/api/fleet/models", ViewedModels, statuses=(304, 503))
+@route("/api/fleet/models", ViewedModels, statuses=(304, 404, 503))
 async def list_viewed_models(found: Viewed, request: Request, query: ViewedModelsQuery) -> Response:
     """Models and firmwares of the fleet, with how many devices there are in how many homes."""
 
     def make(transaction: ViewTransaction, as_of: Instant) -> ViewedModels:
         models, total = transaction.models(query)
+        if not models:
+            check_asked(transaction, query.tag, UNSET, found.now)
         return ViewedModels(models, total, as_of)
 
     return await found.answer(request, make)
 
 
-@route("/api/fleet/sites", ViewedSites, statuses=(503,))
+@route("/api/fleet/sites", ViewedSites, statuses=(404, 503))
 async def list_viewed_sites(found: Viewed, _request: Request, query: ViewedSitesQuery) -> Response:
     """Homes of the fleet: how each is, since when, and who keeps it."""
     as_of = instant(found.standing().as_of)
@@ -54,15 +59,17 @@ async def list_viewed_sites(found: Viewed, _request: Request, query: ViewedSites
     def make(transaction: ViewTransaction) -> ViewedSites:
         sites = transaction.sites(query, found.now)
         counts = transaction.counts(query, found.now)
+        if not sites:
+            check_asked(transaction, query.tag, UNSET, found.now)
         page = sites[: query.limit]
         more = page[-1].name if len(sites) > query.limit else None
-        wanted = counts.values() if query.status is msgspec.UNSET else [counts[query.status]]
+        wanted = counts.values() if query.status is UNSET else [counts[query.status]]
         return ViewedSites(page, sum(wanted), counts, as_of, more)
 
     return answer_live(await found.view.read(make))
 
 
-@route("/api/fleet/drift", ViewedDrift, statuses=(503,))
+@route("/api/fleet/drift", ViewedDrift, statuses=(404, 503))
 async def get_viewed_drift(found: Viewed, _request: Request, query: ViewedDriftQuery) -> Response:
     """Homes of the fleet that are blocked, differ or are unknown, the worst first."""
     as_of = instant(found.standing().as_of)
@@ -71,6 +78,8 @@ async def get_viewed_drift(found: Viewed, _request: Request, query: ViewedDriftQ
     def make(transaction: ViewTransaction) -> ViewedDrift:
         sites = transaction.sites(asked, found.now, worst_first=True)
         counts = transaction.counts(asked, found.now)
+        if not sites:
+            check_asked(transaction, query.tag, UNSET, found.now)
         bad = [site for site in sites[: query.limit] if site.status != "in_sync"]
         return ViewedDrift(bad, sum(counts.values()), counts, as_of)
 

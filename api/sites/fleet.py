@@ -22,7 +22,7 @@ from api.http.routing import EVENT_STREAM, Route, answer_live, route
 from api.ports import ReadTransaction, Row
 from api.registries.lists import filters_of
 from api.registries.selection import Selection, filters_for
-from api.sites.listing import Asked, Tag
+from api.sites.listing import Asked, Tag, check_home, check_tag
 from api.sites.ports import SiteChange, Sites
 from engine.core.state.report import open_records
 from engine.core.state.status import replica_status
@@ -105,9 +105,12 @@ class FleetDrift(msgspec.Struct, frozen=True):
     unknown: int
 
 
-@route("/api/fleet/devices", FleetDevicesPage)
+@route("/api/fleet/devices", FleetDevicesPage, statuses=(404,))
 async def list_fleet_devices(found: Asked, _request: Request, query: FleetDevicesQuery) -> Response:
     """Devices of all homes."""
+    check_tag(found.sites, query.tag)
+    if query.site is not UNSET:
+        check_home(found.sites, query.site)
     site, _, behind = query.after.partition("/")
     selection = Selection(tuple(filters_of(query)), query.q)
     devices, not_asked = list[FleetDevice](), 0
@@ -131,9 +134,10 @@ async def list_fleet_devices(found: Asked, _request: Request, query: FleetDevice
     return answer_live(FleetDevicesPage(page, not_asked, more))
 
 
-@route("/api/fleet/models", FleetModels)
+@route("/api/fleet/models", FleetModels, statuses=(404,))
 async def list_fleet_models(found: Asked, _request: Request, query: FleetModelsQuery) -> Response:
     """Models and firmwares of all homes, with how many there are."""
+    check_tag(found.sites, query.tag)
     devices, sites = Counter[Row](), Counter[Row]()
     not_asked = 0
     limiter = anyio.CapacityLimiter(_AT_ONCE)
@@ -164,9 +168,10 @@ def _count_models(transaction: ReadTransaction) -> Counter[Row]:
     )
 
 
-@route("/api/fleet/drift", FleetDrift)
+@route("/api/fleet/drift", FleetDrift, statuses=(404,))
 async def get_fleet_drift(found: Asked, _request: Request, query: FleetDriftQuery) -> Response:
     """What differs in any home."""
+    check_tag(found.sites, query.tag)
     records, total, unknown = list[FleetDifference](), 0, 0
     for view in found.sites.views():
         if query.tag is not UNSET and query.tag not in view.tags:

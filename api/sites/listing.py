@@ -109,6 +109,25 @@ def _contains(body: SiteBody, wanted: str) -> bool:
     return any(wanted in (text or "").casefold() for text in (body.name, body.label, body.source))
 
 
+def check_tag(sites: Sites, tag: str | UnsetType) -> None:
+    """Raises Problem 404 when no home has the tag: that nothing is found under it would be a false word."""
+    if tag is not UNSET and not any(tag in view.tags for view in sites.views()):
+        raise Problem(404, f"No home of this service has the tag {tag[:64]!r}.")
+
+
+def check_home(sites: Sites, name: str) -> None:
+    """Raises Problem 404 when this process does not have the home."""
+    if sites.view(name) is None:
+        elsewhere = sites.elsewhere(name)
+        if elsewhere is None:
+            raise no_such_home(name)
+        raise Problem(
+            404,
+            f"Another process keeps the home {name[:64]!r}"
+            f"{f', {elsewhere.owner}' if elsewhere.owner else ''}. /api/sites/{name[:64]} leads there.",
+        )
+
+
 class Asked(msgspec.Struct, frozen=True):
     """The homes, and the time of the request."""
 
@@ -116,9 +135,10 @@ class Asked(msgspec.Struct, frozen=True):
     now: float
 
 
-@route("/api/sites", SitesPage)
+@route("/api/sites", SitesPage, statuses=(404,))
 async def list_sites(found: Asked, _request: Request, query: SitesQuery) -> Response:
     """The homes of this service."""
+    check_tag(found.sites, query.tag)
     bodies = chosen(found.sites.views(), query, found.now)
     behind = [body for body in bodies if body.name > query.after]
     page = behind[: query.limit]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import UNSET, Meta
@@ -17,7 +17,7 @@ from api.http.routing import LIVE_HEADERS
 from api.page.page_answer import HTML
 from api.page.routes import static_route
 from api.page.templates import load_templates, render
-from api.sites.listing import SitesQuery, body_of, chosen, counted_as
+from api.sites.listing import SitesQuery, body_of, check_tag, chosen, counted_as
 from api.sites.ports import Sites, SiteView
 from api.sites.words import WORDS, severity
 
@@ -29,7 +29,7 @@ class SitesPageQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     q: Annotated[str, Meta(max_length=255)] = ""
     tag: Annotated[str, Meta(max_length=64)] = ""
-    status: Annotated[str, Meta(max_length=20)] = ""
+    status: Literal["", "in_sync", "out_of_sync", "blocked", "unknown", "paused"] = ""
     page: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
 
 
@@ -57,6 +57,7 @@ async def away_page(name: str, view: SiteView | None, problem: Problem) -> Respo
 
 
 def _values(sites: Sites, query: SitesPageQuery, now: float) -> dict[str, object]:
+    check_tag(sites, query.tag or UNSET)
     views = sorted(sites.views(), key=lambda view: severity(view, now))
     counts = dict.fromkeys((*WORDS, "paused"), 0)
     for view in views:

@@ -104,7 +104,7 @@ async def test_models_lead_to_their_devices(view: MemoryView) -> None:
     assert "devices?manufacturer=Signify&model=Innr&sw_version=1.2" in links(page)
     assert "devices?manufacturer=Signify&model=Hue&sw_version=%3Ci%3E2" in links(page)
     assert len((await shown(view, "/models?tag=east")).all("tr")) == 2
-    assert "There is none." in (await shown(view, "/models?tag=nowhere")).one("main").text
+    assert "has the tag 'nowhere'." in (await shown(view, "/models?tag=nowhere", 404)).one("main").text
 
 
 async def test_a_page_says_when_it_is_not_of_now(view: MemoryView) -> None:

@@ -1,5 +1,6 @@
 """Questions to a fleet view."""
 
+import html
 from pathlib import Path
 
 import pytest
@@ -88,3 +89,25 @@ async def test_a_view_that_was_ready_stays_so_and_says_what_is_the_matter(view: 
         ready = await client.get("/readyz")
         assert (ready.status_code, ready.json()["reason"]) == (200, "Kafka at x cannot be reached.")
         assert (await client.get("/api/fleet/devices")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/api/fleet/devices?site=none", "The fleet has no home called 'none'."),
+        ("/api/fleet/devices?tag=none&q=lamp", "No home of the fleet has the tag 'none'."),
+        ("/api/fleet/models?tag=none", "tag 'none'"),
+        ("/api/fleet/sites?tag=none", "tag 'none'"),
+        ("/api/fleet/drift?tag=none", "tag 'none'"),
+        ("/?tag=none", "tag 'none'"),
+        ("/devices?site=none", "no home called 'none'"),
+        ("/models?tag=none", "tag 'none'"),
+    ],
+)
+async def test_a_home_or_tag_that_there_is_not_is_no_empty_answer(
+    view: MemoryView, path: str, said: str
+) -> None:
+    async with asking(view) as client:
+        answer = await client.get(path)
+        assert (answer.status_code, said in html.unescape(answer.text)) == (404, True), answer.text
+        assert (await client.get("/api/fleet/devices?site=old")).json()["devices"] == []

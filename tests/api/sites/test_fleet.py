@@ -1,5 +1,6 @@
 """Questions about all homes."""
 
+import html
 from pathlib import Path
 
 import anyio
@@ -7,7 +8,7 @@ import msgspec
 import pytest
 
 from api.sites.fleet import FleetStream
-from api.sites.ports import SiteChange, Stage
+from api.sites.ports import Elsewhere, SiteChange, Stage
 from engine.core.state.report import Report
 from tests.api.sites.test_app import asking
 from tests.sites.homes import MemorySites, away, kept
@@ -52,7 +53,30 @@ async def test_devices_are_searched_in_all_homes_or_in_one(sample: tuple[Path, R
         assert {site for site, _ in found} == {"a", "b"}
         assert all(name == word for _, name in found)
         assert await names(q=word, site="a") == [pair for pair in found if pair[0] == "a"]
-        assert await names(q="no such thing") == await names(site="none") == []
+        assert await names(q="no such thing") == []
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/api/fleet/devices?site=none", "no home called 'none'"),
+        ("/api/fleet/devices?site=moved", "Another process keeps the home 'moved', other."),
+        ("/api/fleet/devices?tag=none", "No home of this service has the tag 'none'."),
+        ("/api/fleet/models?tag=none", "tag 'none'"),
+        ("/api/fleet/drift?tag=none", "tag 'none'"),
+        ("/api/sites?tag=none", "tag 'none'"),
+        ("/?tag=none", "tag 'none'"),
+    ],
+)
+async def test_a_home_or_tag_that_there_is_not_is_no_empty_answer(
+    sample: tuple[Path, Report], path: str, said: str
+) -> None:
+    homes = sites()
+    homes.others["moved"] = Elsewhere("other", "https://other.example", is_current=True)
+    async with asking(sample, homes) as client:
+        answer = await client.get(path)
+        assert (answer.status_code, said in html.unescape(answer.text)) == (404, True), answer.text
+        assert (await client.get("/?status=none")).status_code == 400
 
 
 async def test_models_are_counted_over_homes(sample: tuple[Path, Report]) -> None:
