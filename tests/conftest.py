@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings, strategies
 
 from tests.availability import IS_LONG
 from tests.blocking_calls import watched_for_blocking_calls
+from tests.garbage import collect_without_warnings, has_failed
 from tests.loop.virtual_time import virtual_backend
 from tests.service_process import Service
 
@@ -71,6 +72,16 @@ def blocking_calls(request: pytest.FixtureRequest) -> Iterator[None]:
     with watched_for_blocking_calls() as found:
         yield
     assert not found, "the event loop was blocked by:\n" + "\n".join(found[:3])
+
+
+@pytest.fixture(autouse=True)
+def garbage(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What a test leaves open in a reference cycle fails the test itself in CI, and no other test anywhere."""
+    yield
+    if has_failed() or any(map(request.node.get_closest_marker, ("real_server", "optional_server"))):
+        collect_without_warnings()  # it did not come to closing it, or a client of the test's own did not
+    elif IS_LONG or request.node.get_closest_marker("process"):
+        gc.collect()
 
 
 @pytest.fixture

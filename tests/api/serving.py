@@ -232,6 +232,11 @@ async def eventually(is_so: Callable[[], bool]) -> None:
             await anyio.lowlevel.checkpoint()
 
 
+def is_long_poll_waiting(api: Api) -> bool:
+    """Whether a long poll has read that there is nothing yet, and waits for the feed."""
+    return api.feed._moved.statistics().tasks_waiting > 0
+
+
 @contextmanager
 def stopped_soon() -> Iterator[None]:
     """Lets uvicorn check ten times as often as by default (each tenth of a second) whether to stop."""

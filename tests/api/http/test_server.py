@@ -17,7 +17,7 @@ import pytest
 from api.http.server import bind_socket, serve
 from engine.core.state.report import Report
 from engine.errors import SettingsError
-from tests.api.serving import Api, api_over, eventually, stopped_soon
+from tests.api.serving import Api, api_over, eventually, is_long_poll_waiting, stopped_soon
 from tests.replicas.passes import sql
 
 TOKEN = "secret"
@@ -251,9 +251,8 @@ async def test_it_stops_soon_with_streams_open_and_stuck(rows: Path, sample: tup
                 pass
         poll = await anyio.connect_tcp("127.0.0.1", served.port)
         query = f"after={served.api.feed.latest}&wait=30"
-        jobs = served.api.rows_reader.jobs
         await poll.send(f"GET /api/changes?{query} HTTP/1.1\r\nhost: localhost\r\n\r\n".encode())
-        await eventually(lambda: served.api.rows_reader.jobs > jobs)
+        await eventually(lambda: is_long_poll_waiting(served.api))
         began = anyio.current_time()
         served.stop.set()
         assert b"event: bye\ndata: {}\n\n" in await polite.rest()

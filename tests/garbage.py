@@ -1,0 +1,30 @@
+"""Charges a test for what it leaves to the garbage collector, rather than a later one that happens to make it run.
+
+A file or socket in a reference cycle is closed by the collector, in whichever test makes enough objects. Python
+warns about it there, and a warning fails a test.
+"""
+
+import gc
+import sys
+import warnings
+
+_OF_THE_LAST_FAILURE = (
+    "last_type",
+    "last_value",
+    "last_traceback",
+    "last_exc",
+)  # the last from Python 3.12 on
+
+
+def has_failed() -> bool:
+    """Whether the test that just ran raised something. pytest keeps that, with all locals, until the next test runs."""
+    return hasattr(sys, "last_value")
+
+
+def collect_without_warnings() -> None:
+    """Drop what a failed test still holds, and whatever else is garbage, and charge nobody for it."""
+    for name in _OF_THE_LAST_FAILURE:
+        vars(sys).pop(name, None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        gc.collect()

@@ -1,0 +1,51 @@
+"""What a failed test holds open fails no other test."""
+
+import gc
+import socket
+import sys
+from typing import Any
+
+import pytest
+
+from tests.garbage import collect_without_warnings, has_failed
+
+
+@pytest.fixture
+def unraisable(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was raised where nobody could catch it."""
+    found: list[str] = []
+    gc.collect()
+    monkeypatch.setattr("sys.unraisablehook", lambda raised: found.append(str(raised.exc_value)))
+    return found
+
+
+def hold_and_fail() -> None:
+    opened: list[Any] = [socket.socket()]
+    opened.append(opened)  # only the collector can close it
+    raise LookupError
+
+
+def keep_failure() -> None:
+    """As pytest does after the call of a test that raised."""
+    try:
+        hold_and_fail()
+    except LookupError as error:
+        sys.last_value = error
+
+
+def test_what_a_failed_test_holds_is_closed_without_a_word(unraisable: list[str]) -> None:
+    assert not has_failed()
+    keep_failure()
+    assert has_failed()
+    collect_without_warnings()
+    assert not has_failed()
+    gc.collect()
+    assert unraisable == []
+
+
+def test_else_a_test_that_makes_many_objects_fails_for_it(unraisable: list[str]) -> None:
+    keep_failure()
+    del sys.last_value  # as pytest does before the call of the next
+    gc.collect()  # as making many objects does
+    (told,) = unraisable
+    assert "unclosed <socket" in told
