@@ -79,6 +79,20 @@ async def test_a_ledger_that_cannot_note_what_is_missing_is_reported() -> None:
         assert report.status == "out_of_sync"
 
 
+async def test_memory_that_runs_out_while_it_notes_what_is_missing_is_reported() -> None:
+    class Starved(MemoryLedger):
+        def note_absences(self, absences: Absences, at: Look) -> None:
+            raise MemoryError
+
+    home = Forgetful()
+    home.ledger = Starved()
+    (error,) = (await home.run(snapshot(*HOME), Policy())).errors
+    assert (error.subject, error.message) == (
+        "memory",
+        "There is not enough memory for a pass over memory.",
+    )
+
+
 async def test_nothing_is_derived_from_a_device_that_is_missing() -> None:
     lamp = entity(1, device_id=device(1).id)
     home = Forgetful()

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from engine.core.guards.instance import KnownHomes
 from engine.core.records.record import Key
 from engine.errors import ReplicaError, ReplicaUnavailable
@@ -9,6 +11,27 @@ from engine.loop.passes.homes import known_homes, remember_home
 from engine.loop.passes.memory import ReplicaMemory
 from engine.replicas.history.replica import open_history
 from tests.fakes.world import MemoryLedger, MemoryReplica
+
+
+class HomelyReplica(MemoryReplica):
+    """A replica that remembers its home, or is never asked about it."""
+
+    def __init__(self, *, remembers_home: bool) -> None:
+        super().__init__()
+        self._remembers_home = remembers_home
+        self.remembered: list[frozenset[str]] = []
+
+    @property
+    def remembers_home(self) -> bool:
+        return self._remembers_home
+
+    def home(self) -> frozenset[str]:
+        assert self.remembers_home
+        return frozenset("h")
+
+    def remember_home(self, entry_ids: frozenset[str]) -> None:
+        self.remembered.append(entry_ids)
+
 
 ENTRY = {Key("config_entry", "a"): "1:x"}
 
@@ -38,3 +61,23 @@ def test_a_home_is_remembered_by_the_store_and_by_a_warm_loop(tmp_path: Path) ->
     assert history.home() == memory.homes.own == {"a", "b"}
     remember_home(MemoryReplica(), memory, frozenset("bc"))
     assert memory.homes.own == {"a", "b", "c"}
+
+
+@pytest.mark.parametrize("remembers_home", [True, False])
+def test_only_a_replica_that_remembers_its_home_is_asked_or_told(remembers_home: bool) -> None:
+    replica, memory = HomelyReplica(remembers_home=remembers_home), ReplicaMemory(None, {}, {})
+    found = known_homes(replica, MemoryLedger(), {}, lambda _: None)
+    assert found.own == (frozenset("h") if remembers_home else frozenset())
+    remember_home(replica, memory, frozenset("ab"))
+    assert replica.remembered == ([frozenset("ab")] if remembers_home else [])
+
+
+def test_a_home_that_is_remembered_already_is_not_written_again() -> None:
+    replica, memory = HomelyReplica(remembers_home=True), ReplicaMemory(None, {}, {})
+    remember_home(replica, memory, frozenset("ab"), is_written=True)
+    assert (replica.remembered, memory.homes.own) == ([], frozenset("ab"))
+    for entry_ids in ("ab", "a"):
+        remember_home(replica, memory, frozenset(entry_ids))
+    assert replica.remembered == []
+    remember_home(replica, memory, frozenset("bc"))
+    assert replica.remembered == [frozenset("abc")]

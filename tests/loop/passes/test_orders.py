@@ -1,5 +1,6 @@
 """The user's order, as the loop has it kept: when it changed, and never of what was not read."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from engine.core.home.list_order import positions_of
@@ -7,12 +8,31 @@ from engine.core.home.snapshot import Snapshot
 from engine.core.records.record import Area, Floor, Key
 from engine.loop.passes.memory import ReplicaMemory
 from engine.loop.passes.orders import remember_order
+from engine.ports import Run
 from engine.replicas.history.replica import open_history
 from tests.fakes.world import MemoryReplica
 from tests.homes import snapshot
 from tests.replicas.passes import run_of
 
 FLOOR = Floor(floor_id="f", name="F")
+
+
+class OrderlyReplica(MemoryReplica):
+    """A replica that keeps the user's order, and says of which runs."""
+
+    keeps_order = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept: list[tuple[Mapping[Key, int], Run]] = []
+        self.asked = 0
+
+    def order(self) -> Mapping[Key, int]:
+        self.asked += 1
+        return self.kept[-1][0] if self.kept else {}
+
+    def keep_order(self, positions: Mapping[Key, int], run: Run) -> None:
+        self.kept.append((positions, run))
 
 
 def home(order: str) -> Snapshot:
@@ -48,3 +68,20 @@ def test_an_order_is_nothing_to_a_replica_without_and_makes_no_file(tmp_path: Pa
     history = open_history(tmp_path / "h.db")
     remember_order(history, memory, plain, run_of(history, plain))
     assert not (tmp_path / "h.db").exists()
+
+
+def test_an_order_is_kept_of_a_run_and_asked_for_once() -> None:
+    replica, memory = OrderlyReplica(), ReplicaMemory(None, {}, {})
+    runs = {order: run_of(replica, home(order), run_id=order) for order in ("ab", "ba")}
+    for order in ("ab", "ba", "ba"):
+        remember_order(replica, memory, home(order), runs[order])
+    assert replica.kept == [(home(order).home.positions, run) for order, run in runs.items()]
+    assert replica.asked == 1
+
+
+def test_an_order_that_is_written_already_is_only_remembered() -> None:
+    replica, memory = OrderlyReplica(), ReplicaMemory(None, {}, {})
+    for is_written in (True, False):
+        remember_order(replica, memory, home("ab"), run_of(replica, home("ab")), is_written=is_written)
+    assert replica.kept == []
+    assert memory.order == home("ab").home.positions

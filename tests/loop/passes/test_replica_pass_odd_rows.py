@@ -252,6 +252,17 @@ def test_every_record_is_looked_at_again_while_more_rows_are_kept_than_were_set_
     assert left_by(odd_home(entity(1), aside=NAMELESS)) is None
 
 
+def test_what_may_be_a_row_set_aside_is_not_missing() -> None:
+    stand = Stand(HOME, stores_derived=False)
+    without, odd = [device(2), entity(1)], odd_home(device(2), entity(1), aside=NAMELESS)
+    stand.one_pass(odd, "apply")
+    assert stand.ledger.missed == {}
+    stand.one_pass(snapshot(ENTRY, *without), "apply")
+    assert set(stand.ledger.missed) == {device(1).key}
+    stand.one_pass(odd, "apply")
+    assert stand.ledger.missed == {}, "it may have been there all the time"
+
+
 def test_a_foreign_row_may_be_adopted_by_any_entity() -> None:
     stand = Stand(HOME, stores_derived=False)
     foreign = Label(label_id="theirs", name="Theirs")
