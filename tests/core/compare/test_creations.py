@@ -1,9 +1,11 @@
 """A plan that only creates is reported as any other plan would be."""
 
+import msgspec
 import pytest
 
 from engine.core.compare import comparison as comparing
 from engine.core.compare.creations import report_creations
+from engine.core.compare.diff import Cause
 from engine.core.records.record import Area
 from engine.core.words import Outcome
 from tests.core.compare.test_comparison import compared
@@ -41,3 +43,14 @@ def test_a_plan_that_does_anything_else_is_not_reported_like_this() -> None:
     )
     for other in others:
         assert report_creations(other.plan, desired, NOON, Outcome.APPLIED) is None
+
+
+def test_a_row_that_another_program_deleted_is_not_only_a_creation() -> None:
+    desired = snapshot(ENTRY)
+    plan = compared(desired).plan
+    (operation,) = plan.operations
+    lost = msgspec.structs.replace(
+        operation, difference=msgspec.structs.replace(operation.difference, cause=Cause.DRIFT)
+    )
+    deleted = msgspec.structs.replace(plan, operations=(lost,))
+    assert report_creations(deleted, desired, NOON, Outcome.APPLIED) is None

@@ -1,11 +1,71 @@
 """The home: what is not trusted, what is derived, and what a later home says of the one that it was made from."""
 
+from collections.abc import Iterable, Mapping
+
+import msgspec
 import pytest
 
+from engine.core.home.home import Home, hash_of, row_version
+from engine.core.home.snapshot import make_snapshot
 from engine.core.records.content_hash import content_hash
-from engine.core.records.record import Key
+from engine.core.records.record import Area, ConfigEntry, Key, Record
+from engine.core.records.registries import REGISTRIES
+from engine.core.records.set_aside import SetAside
 from engine.errors import SourceInvalid
-from tests.homes import ENTRY, NOON, device, entity, snapshot
+from tests.homes import ENTRY, NOON, RUNNING, device, entity, snapshot
+
+ATTIC, HALL = Area(area_id="attic", name="Attic"), Area(area_id="hall", name="Hall")
+OLD_CORE = msgspec.structs.replace(RUNNING, ha_version="2026.1.0")  # names entities as none does today
+ODD = SetAside("device", "name", "number", "its name is a number", device(9).id, None)
+
+
+def parts(home: Home) -> dict[str, object]:
+    """All that a home says, but for which one it is."""
+    devices = [key.id for key in home.records if key.registry == "device"]
+    return {
+        "records": dict(home.records),
+        "hashes": dict(home.hashes),
+        "bearers": {f"sensor.s{n}": home.entities.key_of(f"sensor.s{n}") for n in range(9)},
+        "per_device": {id_: home.entities.per_device[id_] for id_ in devices},
+        "counts": +home.counts,
+        "positions": dict(home.positions),
+        "entry_ids": home.entry_ids,
+        "set_aside": home.set_aside,
+        "stand_ins": dict(home.stand_ins),
+        "partly_read": dict(home.partly_read),
+        "derived": dict(home.derived),
+        "row_versions": dict(home.row_versions),
+    }
+
+
+def odd_home(
+    *records: Record,
+    order: tuple[Area, ...] = (ATTIC, HALL),
+    registries: Iterable[str] = REGISTRIES,
+    partly_read: Mapping[Key, frozenset[str]] | None = None,
+) -> Home:
+    """A home with a user's order and a row that is set aside, of an older core."""
+    return make_snapshot(
+        records=records,
+        taken_at=NOON,
+        origin="test",
+        registries=frozenset(registries),
+        health=OLD_CORE,
+        set_aside=[ODD],
+        partly_read=partly_read,
+        positions={area.key: n for n, area in enumerate(order)},
+    ).home
+
+
+BEFORE = (
+    ENTRY,
+    ATTIC,
+    HALL,
+    device(1),
+    device(2),
+    entity(1, device_id=device(1).id, name="Mine"),
+    entity(2, device_id=device(2).id),
+)
 
 
 def test_of_two_rows_with_one_id_none_is_trusted() -> None:
@@ -65,3 +125,108 @@ def test_records_that_are_filled_in_are_of_the_same_home() -> None:
     assert filled.generation is home.generation
     assert filled.hashes[known.key] == content_hash(known) != home.hashes[known.key]
     assert filled.derived == home.derived
+
+
+def later(home: Home, changed: Iterable[Record], gone: Iterable[Key] = (), **more: object) -> Home:
+    hashed = [(record, content_hash(record)) for record in changed]
+    return home.after(hashed, gone, frozenset(REGISTRIES), **more)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("changed", "gone", "order"),
+    [
+        ([device(1, area_id="attic", name="Lamp")], [], (ATTIC, HALL)),
+        ([entity(3, device_id=device(1).id, name="Yours")], [entity(2).key], (ATTIC, HALL)),
+        ([], [device(2).key, device(7).key], (ATTIC, HALL)),
+        ([ConfigEntry(entry_id="other", domain="demo")], [ENTRY.key], (ATTIC, HALL)),
+        ([], [], (HALL, ATTIC)),
+        ([HALL], [ATTIC.key], (HALL,)),
+    ],
+)
+def test_a_home_with_changes_is_one_that_was_read_like_that(
+    changed: list[Record], gone: list[Key], order: tuple[Area, ...]
+) -> None:
+    records = {record.key: record for record in BEFORE} | {record.key: record for record in changed}
+    fresh = odd_home(*(record for key, record in records.items() if key not in gone), order=order)
+    before = odd_home(*BEFORE)
+    positions = {area.key: n for n, area in enumerate(order)}
+    after = later(before, changed, gone, positions=positions)
+    assert parts(after) == parts(fresh)
+    assert parts(before) == parts(odd_home(*BEFORE))
+
+
+def test_what_cannot_have_changed_is_derived_once() -> None:
+    before = odd_home(*BEFORE)
+    after = later(before, [device(1, name="Lamp")])
+    assert after.known_derived is not None
+    assert after.known_versions is not None
+    assert after.derived[entity(2).key] is before.derived[entity(2).key]
+    assert after.touched == {device(1).key, entity(1).key}
+
+
+def test_each_home_has_a_name_of_its_own() -> None:
+    first = odd_home(*BEFORE)
+    second, third = later(first, [device(1, name="Lamp")]), later(first, [device(1, name="Lamp")])
+    part = second.only(frozenset({"device"}))
+    assert len({id(home.generation) for home in (first, second, third, part)}) == 4
+    assert None not in (first.generation, second.generation, part.generation)
+    assert (part.base, part.touched) == (None, frozenset())
+
+
+def test_the_part_of_some_registries_has_nothing_of_the_others() -> None:
+    unknown = {key: frozenset({"name"}) for key in (entity(1).key, device(1).key)}
+    twice = device(2, name="Again")
+    whole = odd_home(*BEFORE, twice, partly_read=unknown)
+    versions = whole.row_versions  # made before, and of no use to the part
+    part = whole.only(frozenset({"device", "area"}))
+
+    def of_part(values: Mapping[Key, object]) -> dict[Key, object]:
+        return {key: value for key, value in values.items() if key.registry in {"device", "area"}}
+
+    assert parts(part) == parts(whole) | {
+        "records": of_part(whole.records),
+        "hashes": of_part(whole.hashes),
+        "bearers": {f"sensor.s{n}": None for n in range(9)},
+        "per_device": {device(1).id: 0},
+        "counts": {"device": 3, "area": 2},
+        "partly_read": of_part(unknown),
+        "derived": of_part(whole.derived),
+        "row_versions": of_part(versions),
+    }
+    areas = whole.only(frozenset({"area"}))
+    assert (areas.set_aside, areas.stand_ins, areas.counts) == ((), {}, {"area": 2})
+    entities = whole.only(frozenset({"entity"}))
+    assert (entities.positions, entities.entities.key_of("sensor.s1")) == ({}, entity(1).key)
+
+
+def test_what_a_replica_has_of_rows_that_cannot_be_read_stands_in_for_them() -> None:
+    lamp, power = device(1, name="Lamp"), entity(1, device_id=device(1).id, original_name="Power")
+    home = snapshot(ENTRY, power, entity(2, device_id=device(2).id), device(2)).home
+    assert home.derived[power.key].effective_name == "Power"
+    assert home.derived[device(2).key].entity_count == 1
+    assert home.row_versions  # known before
+    found = home.standing_in([lamp, entity(3, device_id=device(2).id)])
+    assert found.derived[power.key].effective_name == "Lamp Power"
+    assert found.derived[device(2).key].entity_count == 2
+    assert found.row_versions[power.key] == row_version(home.hashes[power.key], found.derived[power.key])
+    assert found.stand_ins == {lamp.key: lamp}
+    again = found.standing_in([device(1, name="Older"), device(3)])
+    assert again.stand_ins == {lamp.key: lamp, device(3).key: device(3)}, "the first to stand in stays"
+
+
+def test_what_is_filled_in_has_the_versions_of_a_home_that_was_read_with_it() -> None:
+    filled = entity(1, device_id=device(1).id, name="Mine", capabilities={"options": ["a"]})
+    home = odd_home(*BEFORE)
+    whole = odd_home(*(filled if record.key == filled.key else record for record in BEFORE))
+    assert home.row_versions[filled.key] != whole.row_versions[filled.key]
+    found = home.filled_in([filled])
+    assert parts(found) == parts(whole)
+    assert found.known_derived is home.derived
+    assert found.known_versions is not None
+
+
+def test_the_version_of_a_row_begins_with_the_hash_of_its_record() -> None:
+    home = snapshot(ENTRY, device(1)).home
+    for key, version in home.row_versions.items():
+        assert hash_of(version) == home.hashes[key]
+    assert hash_of("1:a+b+c") == "1:a"

@@ -30,4 +30,6 @@ def test_each_is_one_sentence_and_a_command_that_there_is(advice: Advice) -> Non
 
 def test_an_outcome_has_a_command_of_its_own() -> None:
     assert command_for("gone", Outcome.WAITING) == "reconcile --confirm-deletes"
+    assert command_for("gone", Outcome.FAILED) == "reconcile doctor"
+    assert command_for("gone", Outcome.HELD) == "reconcile --confirm-deletes"
     assert command_for("foreign", None) == "reconcile --prune-foreign"

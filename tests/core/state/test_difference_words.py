@@ -2,10 +2,10 @@
 
 import pytest
 
-from engine.core.compare.diff import Cause
+from engine.core.compare.diff import Cause, Kind
 from engine.core.compare.plan import Action
 from engine.core.state.advice import WHOSE_CHANGE
-from engine.core.state.difference_words import done_word, further_reasons, outcome_text
+from engine.core.state.difference_words import done_word, further_reasons, outcome_text, which_side
 from tests.commandline.reports import changed, removed
 
 
@@ -27,3 +27,23 @@ def test_whose_change_it_was_is_reported_once() -> None:
     whose = WHOSE_CHANGE[Cause.DRIFT]
     assert further_reasons(changed("Lamp", cause=Cause.DRIFT, why=(whose, "and more"))) == ["and more"]
     assert done_word(removed("Lamp")) == "deleted"
+
+
+@pytest.mark.parametrize(
+    ("cause", "kind", "text"),
+    [
+        (Cause.FOREIGN, Kind.ORPHANED, "Only rows has it"),
+        (
+            Cause.CONFLICT,
+            Kind.STALE,
+            "It was changed in rows and in Home Assistant; Home Assistant wins",
+        ),
+        (Cause.DRIFT, Kind.MISSING, "Another program deleted it from rows"),
+        (Cause.DRIFT, Kind.STALE, "Another program changed it in rows"),
+        (Cause.PENDING, Kind.ORPHANED, "Home Assistant does not list it, rows has it"),
+        (Cause.PENDING, Kind.MISSING, "Home Assistant has it, rows does not yet"),
+        (Cause.PENDING, Kind.STALE, "Home Assistant changed it, rows does not hold the change yet"),
+    ],
+)
+def test_which_side_changed(cause: Cause, kind: Kind, text: str) -> None:
+    assert which_side(changed("Lamp", cause=cause, kind=kind, replica="rows")) == text
