@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping
 import msgspec
 import pytest
 
-from engine.core.home.home import Home, hash_of, row_version
+from engine.core.home.home import Home, hash_of, make_home, row_version
 from engine.core.home.snapshot import make_snapshot
-from engine.core.records.content_hash import content_hash
+from engine.core.records.content_hash import content_hash, row_digest
 from engine.core.records.record import Area, ConfigEntry, Key, Record
 from engine.core.records.registries import REGISTRIES
 from engine.core.records.set_aside import SetAside
@@ -149,6 +149,7 @@ def test_a_home_with_changes_is_one_that_was_read_like_that(
     records = {record.key: record for record in BEFORE} | {record.key: record for record in changed}
     fresh = odd_home(*(record for key, record in records.items() if key not in gone), order=order)
     before = odd_home(*BEFORE)
+    assert before.derived[entity(1).key].effective_name == "Mine"
     positions = {area.key: n for n, area in enumerate(order)}
     after = later(before, changed, gone, positions=positions)
     assert parts(after) == parts(fresh)
@@ -197,11 +198,13 @@ def test_the_part_of_some_registries_has_nothing_of_the_others() -> None:
     assert (areas.set_aside, areas.stand_ins, areas.counts) == ((), {}, {"area": 2})
     entities = whole.only(frozenset({"entity"}))
     assert (entities.positions, entities.entities.key_of("sensor.s1")) == ({}, entity(1).key)
+    of_later = later(whole, [device(1, name="Lamp")]).only(frozenset({"area"}))
+    assert set(of_later.row_versions) == {ATTIC.key, HALL.key}
 
 
 def test_what_a_replica_has_of_rows_that_cannot_be_read_stands_in_for_them() -> None:
     lamp, power = device(1, name="Lamp"), entity(1, device_id=device(1).id, original_name="Power")
-    home = snapshot(ENTRY, power, entity(2, device_id=device(2).id), device(2)).home
+    home = later(snapshot(ENTRY, power, device(2)).home, [entity(2, device_id=device(2).id)])
     assert home.derived[power.key].effective_name == "Power"
     assert home.derived[device(2).key].entity_count == 1
     assert home.row_versions  # known before
@@ -211,6 +214,7 @@ def test_what_a_replica_has_of_rows_that_cannot_be_read_stands_in_for_them() -> 
     assert found.row_versions[power.key] == row_version(home.hashes[power.key], found.derived[power.key])
     assert found.stand_ins == {lamp.key: lamp}
     again = found.standing_in([device(1, name="Older"), device(3)])
+    assert later(found, [device(2, name="Plug")]).derived[device(2).key].entity_count == 2
     assert again.stand_ins == {lamp.key: lamp, device(3).key: device(3)}, "the first to stand in stays"
 
 
@@ -229,4 +233,46 @@ def test_the_version_of_a_row_begins_with_the_hash_of_its_record() -> None:
     home = snapshot(ENTRY, device(1)).home
     for key, version in home.row_versions.items():
         assert hash_of(version) == home.hashes[key]
+        derived = home.derived.get(key)
+        assert version.removeprefix(hash_of(version)) == (f"+{row_digest(derived)[:16]}" if derived else "")
     assert hash_of("1:a+b+c") == "1:a"
+
+
+def test_a_hash_that_is_known_is_not_made_again() -> None:
+    home = make_home(
+        [ENTRY, device(1)],
+        frozenset(REGISTRIES),
+        hashes={ENTRY.key: "known"},
+        names_as_of=None,
+        set_aside=(),
+        partly_read={},
+        positions={},
+    )
+    assert home.hashes == {ENTRY.key: "known", device(1).key: content_hash(device(1))}
+
+
+@pytest.mark.parametrize(
+    ("registries", "aside", "entry_ids"),
+    [
+        (REGISTRIES, None, {"entry"}),
+        (REGISTRIES, SetAside("config_entry", "domain", "null", "odd", "odd"), {"entry", "odd"}),
+        (REGISTRIES, SetAside("device", "name", "null", "odd", "odd"), {"entry"}),
+        (REGISTRIES, SetAside("device", "id", "null", "odd"), {"entry"}),
+        # The list is incomplete: what owns a device or an entity counts too.
+        (REGISTRIES, SetAside("config_entry", "entry_id", "null", "odd"), {"entry", "owner", "other"}),
+        (("device", "entity"), None, {"entry", "owner", "other"}),
+    ],
+)
+def test_a_home_is_known_by_its_config_entries(
+    registries: Iterable[str], aside: SetAside | None, entry_ids: set[str]
+) -> None:
+    home = make_home(
+        [ENTRY, device(1, config_entry_id="owner"), entity(1, config_entry_id="other"), entity(2), HALL],
+        frozenset(registries),
+        hashes={},
+        names_as_of=None,
+        set_aside=[aside] if aside else (),
+        partly_read={},
+        positions={},
+    )
+    assert home.entry_ids == entry_ids

@@ -46,6 +46,14 @@ def test_it_is_compared_without_being_made_into_a_dict() -> None:
     assert found != {"a": "A", "b": "B", "d": "C"}
     assert found != {"a": "A", "b": "B", "c": None}
     assert found._all is None
+    nothing = LazyMapping(Positions(1, lambda: "a"), lambda: [None])
+    assert nothing == {"a": None}
+    assert nothing != {"b": None}
+
+
+def test_as_many_values_as_keys_are_asked_for() -> None:
+    with pytest.raises(ValueError, match="shorter"):
+        LazyMapping(Positions(2, lambda: "ab"), lambda: ["A"]).flat()
 
 
 def test_a_few_changes_over_a_column_make_no_other_value() -> None:
@@ -67,5 +75,6 @@ def test_made_values_are_a_sequence() -> None:
     assert list(squares) == [0, 1, 4, 9]
     assert squares[1:3] == [1, 4]
     assert len(squares) == 4
-    with pytest.raises(IndexError):
-        squares[4]
+    for position in (4, -1):
+        with pytest.raises(IndexError, match=str(position)):
+            squares[position]

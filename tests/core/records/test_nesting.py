@@ -27,6 +27,16 @@ def test_many_brackets_are_no_depth() -> None:
     assert not nests_too_deep({"text": "[" * 1000})
 
 
+@pytest.mark.parametrize(("levels", "is_too_deep"), [(NESTING_MAX, False), (NESTING_MAX + 1, True)])
+def test_the_deepest_that_is_read_has_so_many_levels(levels: int, is_too_deep: bool) -> None:
+    # One object, and lists within it; what is beside them has more brackets than any depth.
+    value: Json = 1
+    for _ in range(levels - 1):
+        value = [value]
+    assert nests_too_deep({"deep": value}) is is_too_deep
+    assert nests_too_deep({"deep": value, "flat": [[] for _ in range(NESTING_MAX)]}) is is_too_deep
+
+
 def test_what_nests_deeper_than_an_encoder_goes_nests_too_deep() -> None:
     value: Json = 1
     for _ in range(100_000):
