@@ -130,7 +130,7 @@ async def serve_beside(
             for job in jobs:
                 tasks.start_soon(job)
             tasks.start_soon(_keep_alive, host.notifier)
-            tasks.start_soon(_announce, ready, host, sock)
+            tasks.start_soon(_announce, ready, stop, host, _address_of(sock))
             await serve_http(app, sock, streams, ready=ready, stop=stop)
             host.notifier.stopping()
             tasks.cancel_scope.cancel()
@@ -167,12 +167,18 @@ def _bind(loaded: LoadedSettings) -> socket.socket:
     return bind_socket(http.host, http.port, has_token=is_guarded, allow_anonymous=http.allow_anonymous)
 
 
-async def _announce(ready: anyio.Event, host: Announced, sock: socket.socket) -> None:
-    """Announce the API as soon as it accepts requests."""
-    await ready.wait()
-    host.notifier.ready()
+def _address_of(sock: socket.socket) -> str:
+    """The API's address. Ask for it while the socket is open."""
     address, port = sock.getsockname()[:2]
-    host.on_ready(f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}")
+    return f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}"
+
+
+async def _announce(ready: anyio.Event, stop: anyio.Event, host: Announced, address: str) -> None:
+    """Announce the API as soon as it accepts requests, unless it is to stop by then."""
+    await ready.wait()
+    if not stop.is_set():
+        host.notifier.ready()
+        host.on_ready(address)
 
 
 async def _show_status(mirror: Mirror, notifier: Notifier) -> None:

@@ -10,9 +10,15 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
+import anyio
 import apsw
+import msgspec
 import pytest
 
+from engine.composition.serving import serve_beside
+from engine.process.systemd import Notifier
+from engine.secret import Secret
+from engine.settings.sections import HttpSettings, LoadedSettings, Settings
 from tests.commandline.homes import Home
 from tests.service_process import POLL_SECONDS, POLLS_MAX, Service, get, poll
 
@@ -44,6 +50,38 @@ def test_it_serves_the_home_heals_it_and_ends_with_zero(tmp_path: Path, services
     assert code == 0
     assert '"drift healed"' in said
     assert '"stopped"' in said
+
+
+class Announcement(msgspec.Struct):
+    """Who would be told of the address."""
+
+    heard: list[str]
+    notifier: Notifier = msgspec.field(default_factory=lambda: Notifier({}))
+
+    def on_ready(self, address: str) -> None:
+        self.heard.append(address)
+
+
+class NoStreams:
+    async def run(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+async def no_app(_scope: object, _receive: object, _send: object) -> None: ...
+
+
+def test_a_service_that_is_to_stop_before_it_answers_announces_nothing_and_does_not_fail() -> None:
+    host = Announcement([])
+    settings = LoadedSettings(Settings(http=HttpSettings(port=0)), {}, {"http.token": Secret("")}, {})
+
+    async def run() -> None:
+        stop = anyio.Event()
+        stop.set()
+        await serve_beside((), no_app, NoStreams(), settings, host, stop)
+
+    anyio.run(run)
+    assert host.heard == []
 
 
 def test_observing_writes_nothing(tmp_path: Path, services: list[Service]) -> None:

@@ -154,6 +154,23 @@ async def test_a_store_that_holds_no_config_entry_remembers_its_home_all_the_sam
     assert desk.content("h.db") == before
 
 
+@pytest.mark.parametrize("registries", [{"device", "area", "floor"}, {"entity"}])
+async def test_a_store_without_memory_shows_its_home_by_what_its_devices_and_entities_belong_to(
+    desk: Desk, registries: set[str]
+) -> None:
+    part = frozenset(registries)
+    owned = [msgspec.structs.replace(record, config_entry_id="entry") for record in (device(1), entity(1))]
+    ours = snapshot(ENTRY, *owned, *COMMON).only(part)
+    await desk.run(ours, "r.db", "memory")
+    before = desk.content("memory")
+    theirs = snapshot(*THEIRS)
+    for home, rows in ((theirs.only(part), "theirs.db"), (theirs, "new.db"), (theirs, "new.db")):
+        refused = await desk.run(home, rows, "memory")
+        assert refused["memory"] == ["wrong_instance"]
+    assert desk.content("memory") == before
+    assert not any((await desk.run(ours, "again.db", "memory")).values())
+
+
 async def test_a_home_may_replace_all_its_config_entries_over_time(desk: Desk) -> None:
     entries = [ConfigEntry(entry_id=f"e{n}", domain="demo") for n in range(6)]
     for now, later in pairwise(entries):

@@ -1,6 +1,6 @@
 """Which home a replica is of: asked of all that remember it, and remembered with each pass that is not refused."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 
 from engine.core.guards.instance import KnownHomes, entries_among
 from engine.core.records.record import Key
@@ -8,11 +8,14 @@ from engine.errors import ReplicaError
 from engine.loop.passes.memory import ReplicaMemory
 from engine.ports import Ledger, Replica
 
+# So many rows are read to learn of which config entries a store is that holds none.
+_OWNED_MAX = 1_000
+
 
 def known_homes(
     replica: Replica,
     ledger: Ledger,
-    keys: Iterable[Key],
+    keys: Collection[Key],
     on_error: Callable[[ReplicaError], None],
 ) -> KnownHomes:
     """What the replica, which holds rows of these keys, and the ledger know. `on_error` receives the error of a ledger that cannot be read.
@@ -25,7 +28,19 @@ def known_homes(
     except ReplicaError as error:
         on_error(error)
         of_ledger = frozenset()
-    return KnownHomes(own, of_ledger, entries_among(keys))
+    return KnownHomes(own, of_ledger, entries_among(keys) or _owners(replica, keys))
+
+
+def _owners(replica: Replica, keys: Collection[Key]) -> frozenset[str]:
+    """The config entries that devices and entities belong to, in a store that neither holds nor remembers any. Raises ReplicaError.
+
+    In a SQLite file such rows may be those of another program, which the first pass adopts or reports.
+    """
+    if replica.remembers_home:
+        return frozenset()
+    owned = sorted(key for key in keys if key.registry in ("device", "entity"))[:_OWNED_MAX]
+    found = (row.fields.get("config_entry_id") for row in replica.read(owned).values()) if owned else ()
+    return frozenset(owner for owner in found if isinstance(owner, str) and owner)
 
 
 def home_to_remember(
