@@ -42,7 +42,7 @@ def man_page() -> str:
         *(".SH NAME", "reconcile \\- keep a SQLite file and a records store equal to Home Assistant's registries"),
         *(".SH SYNOPSIS", ".B reconcile", "[OPTION...] [COMMAND]"),
         *(".SH DESCRIPTION", _text(" ".join((grammar.parser.description or "").split()))),
-        *(".PP", _text("A command takes its options behind its name. Settings have no options of their own but those below;")),
+        *(".PP", _text("Options follow the name of a command. Only the settings below have options;")),
         _text("reconcile config show prints all, and reconcile docs settings says what they mean."),
         ".SH OPTIONS",
         *_options(grammar.parser),

@@ -31,7 +31,7 @@ def main(arguments: list[str]) -> int:
     """Make the release in a new directory; returns the exit code."""
     directory = Path(arguments[0]).absolute()
     if directory.exists():
-        print(f"ops/release: {directory} is there already. Name a new directory.", file=sys.stderr)
+        print(f"ops/release: {directory} already exists. Name a new directory.", file=sys.stderr)
         return CANNOT_CREATE
     try:
         check_clean()

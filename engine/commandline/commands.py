@@ -1,4 +1,4 @@
-"""Runs the command, and turns whatever ends it into an exit code.
+"""Runs the command, and turns its result or error into an exit code.
 
 Each command's module is imported only when it runs, and so are the libraries it needs.
 """
@@ -15,11 +15,11 @@ from engine.process.shortage import find_shortage
 
 
 def run_command(arguments: Arguments) -> int:
-    """Run it. Returns the exit code; messages have been printed."""
+    """Run the command. Returns the exit code; all messages are printed."""
     try:
         with interruption(STOP_SECONDS) as stop:
             return _run(arguments, stop)
-    except Stopped as stopped:  # right before it began, or behind its end
+    except Stopped as stopped:  # just before it began, or after it ended
         return stopped.exit_code
 
 
@@ -38,13 +38,13 @@ def _run(arguments: Arguments, stop: Interruption) -> int:
         _report_stopped(stopped.name)
         return stopped.exit_code
     except (MemoryError, OSError, RuntimeError, BaseExceptionGroup) as error:
-        # Nothing can continue without it; the next start continues where this one was.
+        # Nothing can continue without it; the next start resumes where this one stopped.
         shortage = find_shortage(error)
         if shortage is None:
             raise
         print_error(*shortage)
         if stop.deadline is not None:
-            stop.deadline.begin(exit_codes.FAILED)  # a thread that was cut off may keep Python from ending
+            stop.deadline.begin(exit_codes.FAILED)  # an abandoned thread may keep Python from exiting
         return exit_codes.FAILED
 
 
@@ -57,7 +57,7 @@ def _report_cut_off(signal_number: int) -> None:
 
 
 def _dispatch(arguments: Arguments, stop: Interruption) -> int:
-    """Commands that wait for Home Assistant, and so can be interrupted while they do."""
+    """Run a command; those that wait for Home Assistant can be interrupted."""
     match arguments.command:
         case None:
             from engine.commandline.verbs.run_pass import run_pass

@@ -1,7 +1,7 @@
-"""Completion in a shell: the script that `reconcile completion SHELL` prints, and the answers for it.
+"""Completion in a shell: the script that `reconcile completion SHELL` prints, and the completions for it.
 
-With each Tab the shell starts the command once, with _ARGCOMPLETE set; argcomplete then walks the parser itself, so that what
-can be typed is declared once. Prints no errors: the command itself reports what is wrong.
+At each Tab the shell starts the command with _ARGCOMPLETE set; argcomplete then walks the parser, so that arguments
+are declared only once. Prints no errors: the command itself reports them.
 """
 
 import argparse
@@ -24,38 +24,38 @@ Offer = Callable[[str, Arguments], Iterable[str] | Mapping[str, str]]
 
 
 class Finder(CompletionFinder):
-    """Argcomplete's, for thousands of names, of which some come from strangers."""
+    """Argcomplete's finder, for thousands of names, some of them from untrusted devices."""
 
     def collect_completions(self, *given: Any) -> list[str]:
-        """As argcomplete's, which in zsh describes what has no description as None."""
+        """As argcomplete's, but without the description "None" that it shows in zsh for a missing one."""
         words = super().collect_completions(*given)
         self._display_completions = dict.fromkeys(words, "") | self._display_completions
         return words
 
     def filter_completions(self, completions: list[str]) -> list[str]:
-        """Each once, and none that a terminal would obey rather than show, or a shell would read as something else."""
+        """The completions without duplicates, and without any that a terminal would execute or a shell would misread."""
         return [word for word in dict.fromkeys(completions) if _is_plain(word)]
 
 
 def run_completion(arguments: Arguments) -> int:
     """Print the script."""
-    # Not `use_defaults`: where nothing fits, bash would offer files.
+    # Not `use_defaults`: without a match, bash would offer files.
     emit_text(shellcode(["reconcile"], use_defaults=False, shell=arguments.shell))
     return OK
 
 
 def answer_shell() -> NoReturn:
-    """Print what the word under the cursor may become, and end: raises SystemExit."""
+    """Print the completions of the word under the cursor, and exit: raises SystemExit."""
     grammar = build_grammar()
     for action in grammar.actions():
         if isinstance(action.metavar, str) and action.metavar in _OFFERS:
             action.completer = _completer(_OFFERS[action.metavar])  # type: ignore[attr-defined]
         elif action.metavar == "FILE":
             action.completer = FilesCompleter()  # type: ignore[attr-defined]
-    # Options are offered after a dash; values that are not named here are not known.
+    # Options are offered after a dash; there are no completions for values not named here.
     finder = Finder()
     finder(grammar.parser, always_complete_options=False, default_completer=SuppressCompleter())
-    raise SystemExit(FAILED)  # it ended the process
+    raise SystemExit(FAILED)  # argcomplete exits the process
 
 
 def _completer(offer: Offer) -> Callable[..., Iterable[str] | Mapping[str, str]]:
@@ -98,7 +98,7 @@ def _topics(_: str, __: Arguments) -> Iterable[str]:
     return topics()
 
 
-# By what the help calls the value.
+# By the value's name in the help.
 _OFFERS: dict[str, Offer] = {
     "KEY": _records,
     "NAME": _sites,
@@ -108,5 +108,5 @@ _OFFERS: dict[str, Offer] = {
 
 
 def _is_plain(word: str) -> bool:
-    """Names of devices come from whatever joined the network."""
+    """Whether a shell takes the word literally: device names come from any device on the network."""
     return word.isprintable() and (word[:1].isalnum() or word.startswith(("-", "_", "/", ".")))

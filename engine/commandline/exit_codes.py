@@ -1,6 +1,6 @@
-"""What the exit code says. Imports no library, for `--help` prints this table.
+"""The exit codes. Imports no library, because `--help` prints this table.
 
-The codes are those of `terraform plan -detailed-exitcode`, with usage errors moved out of their way.
+The codes are those of `terraform plan -detailed-exitcode`, with usage errors moved to another number.
 """
 
 from typing import TYPE_CHECKING
@@ -40,7 +40,7 @@ def pass_code(report: "Report", *, detailed: bool) -> int:
 
 
 def drift_code(report: "Report", *, detailed: bool) -> int:
-    """The exit code of a drift report, which tries nothing and so is never refused; foreign rows count."""
+    """The exit code of a drift report, which writes nothing and so is never refused; foreign rows count."""
     if report.errors:
         return FAILED
     return CHANGES if detailed and report.records else OK

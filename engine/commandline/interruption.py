@@ -1,6 +1,6 @@
-"""SIGINT and SIGTERM: stop cleanly, once; a second signal ends at once, which is safe as well.
+"""Handles SIGINT and SIGTERM: the first stops cleanly, a second one immediately, which is also safe.
 
-A write that a worker thread has begun is waited for, so it is committed or rolled back as a whole; but not forever
+A write that a worker thread has begun is awaited, so it is committed or rolled back as a whole; but not forever
 (see `deadline`).
 """
 
@@ -23,7 +23,7 @@ Result = TypeVar("Result")
 
 
 class Stopped(BaseException):
-    """A signal ended the command. Not an Exception: no handler may catch it and carry on."""
+    """A signal ended the command. Not an Exception, so that no handler catches it and continues."""
 
     def __init__(self, signal_number: int) -> None:
         super().__init__(signal_number)
@@ -32,18 +32,18 @@ class Stopped(BaseException):
 
 
 class Interruption:
-    """What a signal does: cancel what `run` runs, or else raise Stopped where the program is."""
+    """The reaction to a signal: cancel the work in `run`, or else raise Stopped in the running code."""
 
     def __init__(self) -> None:
-        """No signal has come and there is nothing to cancel yet."""
+        """Start without a signal and without work to cancel."""
         self._signal_number = 0
         self._cancel: Callable[[], object] | None = None
         self.deadline: Deadline | None = None
 
     def run(self, work: Callable[[], Awaitable[Result]]) -> Result:
-        """Run asynchronous work to its end. Raises Stopped after a signal, when the work has wound up.
+        """Run asynchronous work to its end. Raises Stopped after a signal, once the work has ended.
 
-        A signal that comes when nothing is left to wait for changes nothing: what was done is reported.
+        A signal that comes when the work is already complete changes nothing: its result is reported.
         """
         import asyncio
 
@@ -54,7 +54,7 @@ class Interruption:
             if self.deadline is not None:
                 self.deadline.wake = partial(_wake, loop)
             with anyio.CancelScope() as scope:
-                # From a signal handler only this wakes a loop that waits.
+                # In a signal handler, only this wakes a waiting loop.
                 self._cancel = lambda: loop.call_soon_threadsafe(scope.cancel)
                 return await work()
             raise Stopped(self._signal_number)
@@ -65,9 +65,9 @@ class Interruption:
             self._cancel = None
 
     def run_alone(self, work: Callable[[], Coroutine[None, None, Result]]) -> Result:
-        """As `run`, for work that waits for nothing but `offload.to_thread` and `sleep`: without an event loop.
+        """As `run` but without an event loop, for work that only awaits `offload.to_thread` and `sleep`.
 
-        A signal is looked at between two pieces of work, so one that has begun is waited for here, too.
+        A signal takes effect between two pieces of work, so one that has begun is completed here too.
         """
         from engine.process.offload import run_alone
 
@@ -82,7 +82,7 @@ class Interruption:
             self._cancel = None
 
     def on_signal(self, stop: Callable[[], object]) -> None:
-        """From within `run`: let a signal call `stop` in the event loop instead of cancelling the work."""
+        """Called within `run`: make a signal call `stop` in the event loop instead of cancelling the work."""
         import asyncio
 
         loop = asyncio.get_running_loop()
@@ -100,9 +100,9 @@ class Interruption:
 
 @contextmanager
 def interruption(stop_seconds: float | None = None) -> Iterator[Interruption]:
-    """Handle SIGINT and SIGTERM for as long as the block runs; only the main thread can.
+    """Handle SIGINT and SIGTERM while the block runs; main thread only.
 
-    With `stop_seconds` the process ends so long after a signal, whatever still hangs.
+    With `stop_seconds` the process ends that long after a signal, even if something hangs.
     """
     stop = Interruption()
     if threading.current_thread() is not threading.main_thread():

@@ -1,4 +1,4 @@
-"""From what a person types to the one record it means. Refuses rather than guesses."""
+"""Finds the one record that a user's input means. Refuses rather than guesses."""
 
 import difflib
 from collections.abc import Mapping, Sequence
@@ -15,28 +15,28 @@ _BEGINNING_MIN = 3  # characters: fewer begin too many names
 
 
 class KeyUnknown(EngineError):
-    """No record, or more than one, is called that."""
+    """No record, or more than one, has that name."""
 
 
 class Ambiguous(KeyUnknown):
-    """Several records are called that."""
+    """Several records have that name."""
 
     def __init__(self, text: str, keys: Sequence[Key], rows: Mapping[Key, StoredRow]) -> None:
-        """The error, and the records it is about."""
+        """The error for these records."""
         super().__init__(
-            f"{len(keys)} records are called {name_text(text)}.", f"Say which: {_listed(list(keys), rows)}."
+            f"{len(keys)} records are called {name_text(text)}.", f"Choose one: {_listed(list(keys), rows)}."
         )
         self.keys = tuple(keys)
         self._rows = rows
 
     def distinguish(self, words: Mapping[Key, str], first: Sequence[Key]) -> None:
-        """Say a word on each record, and of those that come `first` before the others."""
+        """Add a word to each record in the hint, with the `first` ones listed before the others."""
         keys = [*first, *(key for key in self.keys if key not in first)]
-        self.hint = f"Say which: {_listed(keys, self._rows, words)}."
+        self.hint = f"Choose one: {_listed(keys, self._rows, words)}."
 
 
 class NotStored(KeyUnknown):
-    """No record is called that now; one may have been."""
+    """No record has that name now; one may have had it."""
 
 
 def named_key(text: str) -> Key | None:
@@ -46,10 +46,10 @@ def named_key(text: str) -> Key | None:
 
 
 def find_key(text: str, rows: Mapping[Key, StoredRow]) -> Key:
-    """The key that `text` means: REGISTRY/ID, else an entity_id, else an id, else a name that one record has; where
-    none is written exactly so, the same in any case.
+    """The key that `text` means: REGISTRY/ID, else an entity_id, else an id, else a name of one record; without an
+    exact match, ignoring case.
 
-    Raises KeyUnknown with what comes close, or with the candidates.
+    Raises KeyUnknown with similar names, or with the candidates.
     """
     key = named_key(text)
     if key is not None and key in rows:
@@ -73,7 +73,7 @@ def find_key(text: str, rows: Mapping[Key, StoredRow]) -> Key:
 
 
 def _names(row: StoredRow) -> list[str]:
-    """What a record is called: by Home Assistant, by its own label, and an entity by its entity_id."""
+    """A record's names: in Home Assistant, its own label, and an entity's entity_id."""
     names = (row.label, row.derived.get("effective_name"), row.fields.get("entity_id"))
     return [name for name in names if isinstance(name, str) and name]
 
@@ -86,9 +86,9 @@ def find_fate(text: str, formers: Sequence[Former], rows: Mapping[Key, StoredRow
 
 
 def check_fate(text: str, formers: Sequence[Former], rows: Mapping[Key, StoredRow]) -> Key:
-    """The key of the record that was known as `text` and has another name by now.
+    """The key of the record that was known as `text` and has another name now.
 
-    Raises KeyUnknown, which says what became of the one that has no row any more; or that none was ever called so.
+    Raises KeyUnknown, which explains what became of a record without a row, or that none ever had the name.
     """
     fate = find_fate(text, formers, rows)
     if fate is None:

@@ -1,8 +1,7 @@
 """`--metrics-file`: the metrics of a pass from cron for Prometheus, through node_exporter's textfile collector.
 
-The file holds the same families as the service's endpoint, made from this one pass. What an earlier pass said
-of a replica that could not be looked at this time is gone with the file: a watermark without evidence
-is no watermark.
+The file holds the same families as the service's endpoint, made from this one pass. For a replica that could not be
+read this time, an earlier pass's values are not kept: a watermark needs evidence.
 """
 
 import time
@@ -23,7 +22,7 @@ def write_metrics(path: str, report: Report) -> None:
     """Write the metrics of one pass, atomically. Raises SettingsError when the file cannot be written."""
     status = status_of(report, time.time())
     names = [replica.replica for replica in report.replicas]
-    # The file is of one moment, in which nothing is stale.
+    # The file shows one moment, at which nothing is stale.
     metrics = Metrics(lambda: status, time.time, version=__version__, replicas=names, freshness=AGELESS)
     metrics.on_report(report)
     try:

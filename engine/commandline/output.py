@@ -1,7 +1,7 @@
-"""Writing: the result to stdout, messages to stderr. Imports no library.
+"""Writes the result to stdout and messages to stderr. Imports no library.
 
-A reader that went away (`reconcile | head`) is no error; a full disk behind stdout is. Text survives any
-locale, because characters it lacks are written as their codes; JSON is UTF-8 in any locale.
+A closed pipe (`reconcile | head`) is not an error; a full disk behind stdout is. Text works in any
+locale, because characters that the locale lacks are escaped; JSON is UTF-8 in any locale.
 """
 
 import os
@@ -20,7 +20,7 @@ def emit_text(text: str) -> None:
 
 
 def emit_json(document: bytes) -> None:
-    """Write one JSON document to stdout: indented for a person, else compact; ends with a newline."""
+    """Write one JSON document to stdout: indented on a terminal, else compact; ends with a newline."""
     if sys.stdout is not None and sys.stdout.isatty():
         import msgspec
 
@@ -29,7 +29,7 @@ def emit_json(document: bytes) -> None:
 
 
 def print_message(text: str) -> None:
-    """Write one line to stderr, if there is one."""
+    """Write one line to stderr, unless stderr is closed."""
     if sys.stderr is None:
         return
     try:
@@ -41,7 +41,7 @@ def print_message(text: str) -> None:
 
 
 def print_error(message: str, hint: str) -> None:
-    """Write an error and what to do about it to stderr, without secrets."""
+    """Write an error and its hint to stderr, without secrets."""
     from engine.commandline.text.safe_text import visible, without_secrets
 
     print_message(f"Error: {visible(without_secrets(message), _MESSAGE_LENGTH_MAX)}")
@@ -50,7 +50,7 @@ def print_error(message: str, hint: str) -> None:
 
 
 def finish_output() -> None:
-    """Flush both streams, so that the interpreter finds nothing to complain about at its end."""
+    """Flush both streams, so that the interpreter does not fail to do so at exit."""
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             try:
@@ -77,7 +77,7 @@ def _write(data: bytes) -> None:
 
 
 def _silence(stream: TextIO) -> None:
-    """Point the stream nowhere: what is still in its buffer would raise again at the end."""
+    """Redirect the stream to nowhere: flushing its buffer would raise again at exit."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nowhere, stream.fileno())

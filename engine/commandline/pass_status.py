@@ -1,4 +1,4 @@
-"""The status that one pass leaves behind: what a command knows of the home at the moment it looked."""
+"""The status after one pass: what a command knows about the home at that moment."""
 
 from engine import __version__
 from engine.core.state.report import ReplicaReport, Report
@@ -7,7 +7,7 @@ from engine.core.words import SyncStatus
 
 
 def status_of(report: Report, now: float) -> Status:
-    """The status that one pass leaves behind, at `now` (Unix seconds)."""
+    """The status after one pass, at `now` (Unix seconds)."""
     compared_at = report.compared_at
     failed = {error.subject: error.message for error in report.errors}
     return Status(

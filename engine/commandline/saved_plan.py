@@ -1,6 +1,6 @@
-"""A saved plan: the report of a dry run in a file, and what of it has to be found again to carry it out.
+"""A saved plan: the report of a dry run in a file, and the fingerprints that a pass must match to carry it out.
 
-Invariant: a plan file is whole or not there, and only its owner can read it: it names every device.
+Invariant: a plan file is complete or absent, and only its owner can read it: it names every device.
 """
 
 import errno
@@ -16,7 +16,7 @@ from engine.errors import EngineError
 from engine.files.modes import OWNER_ONLY, write_whole
 
 _PIECE_BYTES = 2**24
-_PLAN_BYTES_MAX = 512 * 2**20  # every record of 200,000 entities in full is half of it
+_PLAN_BYTES_MAX = 512 * 2**20  # 200,000 entities with every record in full need half of it
 
 
 class _SavedReplica(msgspec.Struct):
@@ -35,7 +35,7 @@ class _Versioned(msgspec.Struct):
 
 
 def write_plan(path: Path, report: Report) -> None:
-    """Write the report as JSON, in one step. Raises EngineError; an older file then stays as it was."""
+    """Write the report as JSON, atomically. Raises EngineError; an older file then stays unchanged."""
     document = msgspec.json.format(encode_document(report), indent=2) + b"\n"
     try:
         write_whole(path, document, OWNER_ONLY)
@@ -47,7 +47,7 @@ def write_plan(path: Path, report: Report) -> None:
 
 
 def read_fingerprints(path: Path, site: str) -> dict[str, str]:
-    """The plan's fingerprint for each replica. Raises EngineError when the file is no plan for this home."""
+    """The plan's fingerprint for each replica. Raises EngineError when the file is not a plan for this home."""
     hint = "Make one with --plan-out FILE."
     try:
         data = _read(path)
@@ -78,7 +78,7 @@ def _read(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
             data = b""
-            # In pieces: read() allocates as much as it is passed, however short the file is.
+            # In pieces: read() allocates its argument, however short the file is.
             while len(data) <= _PLAN_BYTES_MAX and (piece := file.read(_PIECE_BYTES)):
                 data += piece
     except ValueError as error:  # a NUL in the name

@@ -75,7 +75,7 @@ def build(folder: Path) -> int:
     """Builds the site into a folder that is ours; returns an exit code, which is not 0 for a warning."""
     if folder != BUILT and folder.exists():
         print(
-            f"ops/docs: {folder} is there already. Name a new directory, or remove that one.", file=sys.stderr
+            f"ops/docs: {folder} already exists. Name a new directory, or remove that one.", file=sys.stderr
         )
         return CANNOT_CREATE
     work = ROOT / ".cache" / "site"

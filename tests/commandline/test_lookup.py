@@ -43,8 +43,8 @@ def test_a_record_is_found_by_key_entity_id_id_or_unique_name(text: str, key: Ke
 @pytest.mark.parametrize(
     ("text", "hint"),
     [
-        ("kitchen", "Say which: area/kitchen (Kitchen), label/kitchen (Cooking)."),
-        ("Lamp", "Say which: device/d1 (Lamp), device/d2 (Lamp)."),
+        ("kitchen", "Choose one: area/kitchen (Kitchen), label/kitchen (Cooking)."),
+        ("Lamp", "Choose one: device/d1 (Lamp), device/d2 (Lamp)."),
         ("light.lmap", "Did you mean entity/e1 (light.lamp)?"),
         ("Mornin", "Did you mean category/automation/c1 (Morning)?"),
         ("area/kit", "Did you mean area/kitchen (Kitchen)?"),

@@ -1,1 +1,1 @@
-"""Arguments in: the parser, its options and examples, and the settings that the arguments add up to."""
+"""Arguments: the parser, its options and examples, and the settings that result from them."""

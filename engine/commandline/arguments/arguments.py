@@ -1,10 +1,10 @@
-"""What may be given on the command line, and what it is when it is not given."""
+"""The arguments of the command line, and their defaults."""
 
 import argparse
 from typing import NamedTuple
 
 COMMANDS = {
-    "serve": "keep running: follow Home Assistant, heal the stores, answer the API; writes as a pass does",
+    "serve": "keep running: follow Home Assistant, repair the stores, serve the API; writes like a pass",
     "drift": "compare and report what differs, whose change it was and since when; writes nothing",
     "show": "print one record, whether it is real and since when, what differs and what to do about it",
     "history": "print every version of one record, with what changed; `history compact` forgets what `history.keep_days` "
@@ -16,15 +16,15 @@ COMMANDS = {
     "fleet": "print which process keeps which homes (`fleet status`), drain this machine's process before maintenance (`fleet drain`), "
     "create or check the topics (`fleet topics`), or serve a view of all homes (`fleet view`)",
     "healthcheck": "ask the running service whether it is alive; exits with 0, 1, or 69 when nothing answers",
-    "docs": "print a page of the documentation, or what a word of a message means; without TOPIC, what there is",
+    "docs": "print a page of the documentation, or explain a term in a message; without TOPIC, list both",
     "completion": "print the completion script of a shell: bash, zsh or fish",
     "version": "print the versions in use",
 }
 STORE_COMMANDS = {
-    "snapshot": "copy the SQLite file, as of one moment, into FILE, also while it is being written",
-    "restore": "make the SQLite file what it was when FILE was made, and keep what it is now beside it",
+    "snapshot": "make a consistent copy of the SQLite file in FILE, even while it is being written",
+    "restore": "replace the SQLite file by the copy in FILE, and keep its current content beside it",
 }
-COMPACT = "compact"  # `reconcile history compact`; a record of this name is known by its REGISTRY/ID
+COMPACT = "compact"  # `reconcile history compact`; a record of this name needs its REGISTRY/ID
 SHELLS = ("bash", "zsh", "fish")
 
 
@@ -35,7 +35,7 @@ class DeleteLimit(NamedTuple):
     ratio_max: float | None
 
     def __str__(self) -> str:
-        """As it is typed."""
+        """The value as typed."""
         return f"{self.records_max}" if self.ratio_max is None else f"{self.ratio_max * 100:g}%"
 
 

@@ -1,6 +1,6 @@
-"""What helps on the command line: examples for `--help`, `help` as a command, and the setting behind a made-up option.
+"""Help on the command line: examples for `--help`, `help` as a command, and the setting that an invented option means.
 
-Imports no library: `--help` has to answer at once.
+Imports no library: `--help` must respond immediately.
 """
 
 from collections.abc import Iterable
@@ -25,7 +25,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "history": (("reconcile history light.kitchen", "what it was and became, the newest first"),),
     "config": (("reconcile config show", "every setting and where it comes from"),),
     "doctor": (("reconcile doctor", "what is wrong now, and what to change"),),
-    "store": (("reconcile store snapshot backup.db", "a copy as of one moment, while the service runs"),),
+    "store": (("reconcile store snapshot backup.db", "a consistent copy, while the service runs"),),
     "site": (
         ("reconcile site add mill-4 --source ws://10.8.0.4:8123", "one more home"),
         ("reconcile site check", "ask each Home Assistant once"),
@@ -37,7 +37,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("reconcile fleet topics create", "before the first process starts, if it may not create topics"),
     ),
     "healthcheck": (("reconcile healthcheck --url http://127.0.0.1:8099", "as a container's health check"),),
-    "docs": (("reconcile docs", "what there is to read"),),
+    "docs": (("reconcile docs", "all pages and terms"),),
     "completion": (
         ("reconcile completion bash > ~/.local/share/bash-completion/completions/reconcile", ""),
         ("reconcile completion fish > ~/.config/fish/completions/reconcile.fish", ""),
@@ -47,7 +47,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
 
 
 def epilog(command: str) -> str:
-    """The examples of a command, as `--help` ends with them."""
+    """The examples at the end of a command's `--help`."""
     examples = EXAMPLES.get(command, ())
     width = max((len(line) for line, _ in examples), default=0)
     parts = [f"  {line:<{width}}  {text}".rstrip() for line, text in examples]
@@ -55,15 +55,15 @@ def epilog(command: str) -> str:
 
 
 def without_help(argv: list[str]) -> list[str]:
-    """`help` and `help COMMAND` as the --help that they mean."""
+    """The arguments with `help` and `help COMMAND` replaced by --help."""
     if argv[:1] != ["help"]:
         return argv
     return [*argv[1:2], "--help"]
 
 
 def setting_hint(option: str) -> str | None:
-    """How to set the setting that an option such as --http-port means; None if there is none of that name."""
-    # Only after a typo: it imports a library.
+    """How to set the setting that an option such as --http-port means; None if there is no such setting."""
+    # Imported only after a typo, because it loads a library.
     from engine.settings.sections import documented_settings
 
     wanted = option.removeprefix("--").replace("-", "_")
@@ -76,13 +76,13 @@ def setting_hint(option: str) -> str | None:
 
 
 def suggestion(word: str, known: frozenset[str] | dict[str, str]) -> str:
-    """What may have been meant, or where all of it is listed."""
+    """The word that was probably meant, or a pointer to the help."""
     close = closest(word, known)
-    return f"Did you mean {close}?" if close else "`reconcile --help` lists what there is."
+    return f"Did you mean {close}?" if close else "See `reconcile --help`."
 
 
 def closest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that comes closest; None if none does."""
+    """The most similar known word; None if none is similar."""
     import difflib
 
     return next(iter(difflib.get_close_matches(word, sorted(known), n=1)), None)

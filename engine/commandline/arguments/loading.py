@@ -1,4 +1,4 @@
-"""Settings for one command: what the arguments say, merged over environment, file and defaults."""
+"""Settings for one command: the arguments, merged over environment, file and defaults."""
 
 import os
 from pathlib import Path
@@ -11,7 +11,7 @@ from engine.settings.sections import LoadedSettings, Settings
 from engine.settings.sites import SitesSettings
 from engine.settings.text import FILE_SCHEMES
 
-# With many homes, these have to say which. The service keeps all, and `site` is about their files.
+# With many homes, these commands need --site. The service keeps all homes, and `site` handles their files.
 _OF_ONE_HOME = (None, "drift", "show", "history", "doctor", "store")
 
 
@@ -26,7 +26,7 @@ def load(arguments: Arguments) -> LoadedSettings:
         _check_absolute(loaded.settings)
     for name, value in (("source.uri", loaded.settings.source.uri), ("rows.file", loaded.settings.rows.file)):
         if any("\ud800" <= character <= "\udfff" for character in value):
-            # Reports are UTF-8 and carry these values.
+            # Reports are UTF-8 and contain these values.
             raise SettingsError(f"Setting {name} = {value!r} is not UTF-8.", "Rename the file or folder.")
     return loaded
 
@@ -43,8 +43,8 @@ def _load_site(
 
     if not arguments.site:
         raise SettingsError(
-            f"This is about one home, and {sites.directory} (sites.directory) has many.",
-            "Say which with --site NAME; `reconcile site list` shows them.",
+            f"This command needs one home, and {sites.directory} (sites.directory) has many.",
+            "Choose one with --site NAME; `reconcile site list` shows them.",
         )
     homes = SiteFiles(sites, settings_layers(given_settings(arguments), os.environ, file, folder), os.environ)
     found = homes.read().get(arguments.site)
@@ -67,7 +67,7 @@ def working_folder() -> Path | None:
 
 
 def _check_absolute(settings: Settings) -> None:
-    """Refuse files that are named from a working folder which is gone."""
+    """Refuse relative file names if the working folder no longer exists."""
     scheme, _, source = settings.source.uri.partition(":")
     _, _, records = settings.records.uri.partition(":")
     named = {
@@ -76,15 +76,15 @@ def _check_absolute(settings: Settings) -> None:
         "records.uri": records if settings.records.uri.startswith("history:") else "",
     }
     for name, path in named.items():
-        if path and not os.path.isabs(path):  # noqa: PTH117 (a text, of which nothing is looked up)
+        if path and not os.path.isabs(path):  # noqa: PTH117 (a text; no file is looked up)
             raise SettingsError(
-                f"Setting {name} names {path!r} from the working folder, and that no longer exists.",
+                f"Setting {name} = {path!r} is relative to the working folder, which no longer exists.",
                 "Change to a folder that exists, or write the whole path.",
             )
 
 
 def given_settings(arguments: Arguments) -> dict[str, Json]:
-    """The settings that the arguments name, by dotted name."""
+    """The settings given as arguments, by dotted name."""
     named: dict[str, Json] = {
         "source.uri": arguments.source,
         "rows.file": arguments.rows,

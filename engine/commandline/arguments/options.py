@@ -1,4 +1,4 @@
-"""Options that several commands share, and those of `reconcile site`. Imports no library: `--help` has to answer at once."""
+"""Options that several commands share, and those of `reconcile site`. Imports no library: `--help` must respond immediately."""
 
 import argparse
 
@@ -22,19 +22,19 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
 
 
 def add_output(parser: argparse.ArgumentParser) -> None:
-    """How the result is printed."""
+    """Options for printing the result."""
     group = parser.add_argument_group("output")
     add_format(group)
     group.add_argument("--full", action="store_true", help="print everything, not 50 lines of each group")
     group.add_argument(
-        "--color", choices=("auto", "always", "never"), help="auto heeds NO_COLOR and the rest"
+        "--color", choices=("auto", "always", "never"), help="auto respects NO_COLOR and the terminal"
     )
     add_quiet(group)
     group.add_argument("-v", "--verbose", action="store_true", help="print each step, and the hashes")
 
 
 def add_source(group: argparse._ActionsContainer) -> None:
-    """Where the home is."""
+    """The option for the source."""
     group.add_argument(
         "--source",
         metavar="URI",
@@ -43,35 +43,35 @@ def add_source(group: argparse._ActionsContainer) -> None:
 
 
 def add_name(group: argparse._ActionsContainer) -> None:
-    """Which home it is about."""
+    """The option for the home."""
     group.add_argument(
         "--site", metavar="NAME", help="the home's name; one of those in sites.directory, if it is set"
     )
 
 
 def add_rows(group: argparse._ActionsContainer) -> None:
-    """The rows file."""
+    """The option for the rows file."""
     group.add_argument("--rows", metavar="FILE", help="the SQLite file")
 
 
 def add_format(group: argparse._ActionsContainer) -> None:
-    """Text or JSON."""
+    """The option for text or JSON."""
     group.add_argument("--format", choices=("text", "json"), help="text for people, json for programs")
     group.add_argument("--json", action="store_const", const="json", dest="format", help="--format json")
 
 
 def add_settings_file(group: argparse._ActionsContainer) -> None:
-    """The settings file."""
-    group.add_argument("--config", metavar="FILE", help="settings file (reconcile.toml, if it is there)")
+    """The option for the settings file."""
+    group.add_argument("--config", metavar="FILE", help="settings file (reconcile.toml, if it exists)")
 
 
 def add_quiet(group: argparse._ActionsContainer) -> None:
-    """Silence."""
-    group.add_argument("-q", "--quiet", action="store_true", help="print only what is wrong (and the JSON)")
+    """The option for less output."""
+    group.add_argument("-q", "--quiet", action="store_true", help="print only errors (and the JSON)")
 
 
 def add_site(site: argparse.ArgumentParser) -> None:
-    """What `reconcile site` takes."""
+    """The arguments of `reconcile site`."""
     site.add_argument("site_command", metavar="ACTION", choices=SITE_COMMANDS, help=", ".join(SITE_COMMANDS))
     site.add_argument("name", metavar="NAME", nargs="?", default="", help="the home; list and check take all")
     add_source(site)
@@ -89,7 +89,7 @@ def add_site(site: argparse.ArgumentParser) -> None:
 
 
 def add_fleet(fleet: argparse.ArgumentParser) -> None:
-    """What `reconcile fleet` takes."""
+    """The arguments of `reconcile fleet`."""
     fleet.add_argument(
         "fleet_command", metavar="WHAT", choices=FLEET_COMMANDS, help=", ".join(FLEET_COMMANDS)
     )
@@ -98,7 +98,7 @@ def add_fleet(fleet: argparse.ArgumentParser) -> None:
         metavar="ACTION",
         nargs="?",
         default="",
-        help="of the topics: check (if nothing is said) or create; of drain and resume: the process, if it is to be of this machine",
+        help="for topics: check (the default) or create; for drain and resume: the process, which must run on this machine",
     )
     fleet.add_argument("--force", action="store_true", help="drain also the last process that keeps homes")
     add_settings_file(fleet)

@@ -1,7 +1,7 @@
-"""The arguments of `reconcile`. Imports no library: `--help` has to answer at once.
+"""The arguments of `reconcile`. Imports no library: `--help` must respond immediately.
 
-Every option is absent from the result unless it was given, so that options work before and after a
-subcommand alike; `Arguments` holds the defaults. Secrets are never options: other users can see them.
+An option that was not given is absent from the result, so that options work both before and after a
+subcommand; `Arguments` holds the defaults. Secrets are never options: other users can see them.
 """
 
 import argparse
@@ -37,28 +37,28 @@ from engine.core.records.registries import REGISTRIES
 
 
 class Grammar(NamedTuple):
-    """What may be written: the whole parser, and that of each command by its name."""
+    """The grammar of the command line: the whole parser, and each command's parser by name."""
 
     parser: argparse.ArgumentParser
     commands: dict[str, argparse.ArgumentParser]
 
     def actions(self) -> Iterator[argparse.Action]:
-        """All that some command takes."""
+        """The arguments of all commands."""
         return _actions(self.parser)
 
     @property
     def options(self) -> frozenset[str]:
-        """Every option that some command knows."""
+        """The options of all commands."""
         return frozenset(option for action in self.actions() for option in action.option_strings)
 
     def accepts(self, command: str) -> frozenset[str]:
-        """The destinations of what a command may be given."""
+        """The destinations of a command's arguments."""
         return frozenset(action.dest for action in _actions(self.commands[command]))
 
 
 def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
-    """What the parser takes, and what its commands take."""
-    for action in parser._actions:  # noqa: SLF001  (argparse has no other way to ask)
+    """The arguments of the parser and of its commands."""
+    for action in parser._actions:  # noqa: SLF001  (argparse offers no other way)
         yield action
         if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
             for behind in action.choices.values():
@@ -73,7 +73,7 @@ class _Parser(argparse.ArgumentParser):
         if wrong:
             refuse(f"{wrong[1]!r} is not a command of reconcile.", suggestion(wrong[1], COMMANDS))
         stop = "" if message.endswith("?") else "."
-        refuse(f"{message[:1].upper()}{message[1:]}{stop}", f"`{self.prog} --help` lists what there is.")
+        refuse(f"{message[:1].upper()}{message[1:]}{stop}", f"See `{self.prog} --help`.")
 
 
 def refuse(message: str, hint: str) -> NoReturn:
@@ -92,25 +92,25 @@ def parse(argv: list[str]) -> Arguments:
     if left:
         foreign = left[0].partition("=")[0]
         what = "is not an option of" if foreign.startswith("-") else "is one argument too many for"
-        refuse(f"{left[0]} {what} `{command}`.", f"`{command} --help` lists what there is.")
+        refuse(f"{left[0]} {what} `{command}`.", f"See `{command} --help`.")
     if arguments.command:
         for name in sorted(vars(arguments).keys() - grammar.accepts(arguments.command) - {"command"}):
             option = f"--{name.replace('_', '-')}"
-            refuse(f"{option} is not an option of `{command}`.", f"`{command} --help` lists what there is.")
+            refuse(f"{option} is not an option of `{command}`.", f"See `{command} --help`.")
     if arguments.command == "history" and arguments.key != COMPACT:
         for option in ("--dry-run", "--before"):
             if option[2:].replace("-", "_") in vars(arguments):
                 refuse(
                     f"{option} is an option of `reconcile history compact`.",
-                    "`reconcile history --help` lists what there is.",
+                    "See `reconcile history --help`.",
                 )
     if arguments.plan and arguments.plan_out:
-        refuse("--plan and --plan-out exclude each other.", "Make a plan first, carry it out then.")
+        refuse("--plan and --plan-out are mutually exclusive.", "Make a plan first, then carry it out.")
     return arguments
 
 
 def build_grammar(commands_in_full: Collection[str] = COMMANDS.keys()) -> Grammar:
-    """The parser of the command line and of each command; of others than these commands it knows no more than the name."""
+    """The parser of the command line and of each command; commands not in `commands_in_full` have only a name."""
     parser = _Parser(
         prog="reconcile",
         usage="reconcile [OPTION...] [COMMAND]",
@@ -194,7 +194,7 @@ def _add_store(store: argparse.ArgumentParser) -> None:
         )
         command.add_argument("file", metavar="FILE", help="the snapshot")
         if name == "snapshot":
-            command.add_argument("--force", action="store_true", help="replace FILE if it is there")
+            command.add_argument("--force", action="store_true", help="replace FILE if it exists")
         add_rows(command)
         add_name(command)
         add_settings_file(command)
@@ -209,8 +209,8 @@ def _add_compaction(history: argparse.ArgumentParser) -> None:
         "--before",
         type=moment,
         metavar="TIME",
-        help="forget what is older than this day or time (2026-01-31, or RFC 3339), whatever history.keep_days and the "
-        "clock say",
+        help="forget what is older than this day or time (2026-01-31, or RFC 3339), regardless of history.keep_days and "
+        "the clock",
     )
 
 
@@ -235,8 +235,8 @@ def _add_pass(parser: argparse.ArgumentParser) -> None:
         "--max-delete",
         type=delete_limit,
         metavar="N|P%",
-        help="allow up to N deletes whatever their share (plan.delete_count_max and delete_few_max), or up to "
-        "P percent of a replica's records whatever their number (plan.delete_ratio_max; delete_few_max "
+        help="allow up to N deletes of any share (plan.delete_count_max and delete_few_max), or up to "
+        "P percent of a replica's records in any number (plan.delete_ratio_max; delete_few_max "
         "becomes 0, delete_count_max still holds)",
     )
     group.add_argument("--allow-empty", action="store_true", help="accept that a whole registry is empty now")
@@ -247,18 +247,18 @@ def _add_pass(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--confirm-deletes",
         action="store_true",
-        help="wait and read a second time instead of in the next pass",
+        help="take the second look now, after a wait, instead of in the next pass",
     )
     group.add_argument(
         "--metrics-file",
         metavar="FILE",
-        help="write the pass's metrics there, for node_exporter's textfile collector",
+        help="write the pass's metrics to FILE, for node_exporter's textfile collector",
     )
     group.add_argument("--plan-out", metavar="FILE", help="write the report to FILE; implies --dry-run")
     group.add_argument(
         "--plan",
         metavar="FILE",
-        help="carry out that plan, or refuse when there is something else to do by now",
+        help="carry out the saved plan, or refuse if the changes to make are different by now",
     )
 
 
@@ -274,7 +274,7 @@ def _add_comparison(parser: argparse.ArgumentParser) -> None:
 
 
 def _check_options(argv: list[str], known: frozenset[str]) -> None:
-    """Name the unknown option: argparse would complain about the value behind it."""
+    """Report the unknown option: argparse would complain about the value after it."""
     for word in argv:
         if word == "--":
             return

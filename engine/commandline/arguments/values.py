@@ -1,4 +1,4 @@
-"""Values of options that are more than text."""
+"""Parsers for the values of options."""
 
 import argparse
 import re

@@ -1,1 +1,1 @@
-"""What a person reads: plans, drift, log lines, progress, colour. Values in, text out."""
+"""Text for people: plans, drift, log lines, progress, colour. Values in, text out."""

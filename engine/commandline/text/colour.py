@@ -1,4 +1,4 @@
-"""Whether and how to colour. Colour only repeats what symbols and words say already."""
+"""Decides whether and how to colour. Colour only repeats what symbols and words already say."""
 
 import sys
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ _CODES = {"green": "32", "yellow": "33", "cyan": "36", "red": "31", "magenta": "
 
 
 class Paint(NamedTuple):
-    """Colours text, or leaves it alone."""
+    """Colours text, or leaves it unchanged."""
 
     is_on: bool
 
@@ -18,7 +18,7 @@ class Paint(NamedTuple):
 
 
 def choose_paint(wish: str, environ: Mapping[str, str], stream: TextIO | None = None) -> Paint:
-    """Colour or not: `wish` (auto, always, never) first, then the environment, then whether it is a terminal.
+    """Whether to colour: decided by `wish` (auto, always, never), then the environment, then whether it is a terminal.
 
     NO_COLOR (https://no-color.org) and FORCE_COLOR count when they are set and not empty.
     """

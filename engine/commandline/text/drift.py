@@ -1,4 +1,4 @@
-"""A drift report as text: per record which side differs, field by field, since when, and why it is listed."""
+"""A drift report as text: for each record the side that changed, the fields, since when, and why it is listed."""
 
 from collections import Counter
 
@@ -24,7 +24,7 @@ from engine.core.words import SyncStatus
 
 
 class DriftText(msgspec.Struct, frozen=True):
-    """How to print."""
+    """Options for printing."""
 
     paint: Paint = Paint(False)
     is_full: bool = False
@@ -34,7 +34,7 @@ class DriftText(msgspec.Struct, frozen=True):
 def render_drift(report: Report, form: DriftText) -> str:
     """The whole text; it ends with a newline."""
     lines: list[str] = []
-    # Replicas in their order, then what is reported beside them (an InfluxDB's older measurements).
+    # Replicas in their order, then other stores in the report (an InfluxDB's older measurements).
     names = dict.fromkeys([r.replica for r in report.replicas] + [r.replica for r in report.records])
     for name in names:
         records = [r for r in report.records if r.replica == name]
@@ -52,7 +52,7 @@ def render_drift(report: Report, form: DriftText) -> str:
 
 
 def which_side(record: RecordReport) -> str:
-    """Which of the sides changed, in words."""
+    """The side that changed, in words."""
     replica, kind = record.replica, record.kind
     if record.cause is Cause.FOREIGN:
         return f"only {replica} has it"

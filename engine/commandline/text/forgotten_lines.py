@@ -1,4 +1,4 @@
-"""Log lines about what the service forgets of the past: an hourly line at most, with how much that was since the line before."""
+"""Log lines about forgotten revisions: at most one per hour, with the number since the previous line."""
 
 import logging
 
@@ -11,7 +11,7 @@ _EVERY_SECONDS = 3_600.0
 
 
 class ForgottenLines:
-    """Logs that the records store has forgotten revisions, once a round of that is over."""
+    """Logs that the records store has forgotten revisions, after each round."""
 
     def __init__(self, logger: Logger) -> None:
         self._logger = logger
@@ -19,13 +19,13 @@ class ForgottenLines:
         self._logged_at: float | None = None
 
     def log(self, growth: Growth | None, now: float) -> None:
-        """Log what is new in what this process has forgotten; call it often. `now` in seconds."""
+        """Log revisions newly forgotten by this process; call it often. `now` in seconds."""
         if growth is None:
             return
         before, self._seen = self._seen, (growth.just_by_age, growth.just_by_thinning)
         is_soon = self._logged_at is not None and 0 <= now - self._logged_at < _EVERY_SECONDS
         if self._seen == self._logged or self._seen != before or is_soon:
-            return  # nothing is new, or more is being forgotten
+            return  # nothing new, or the round is not finished
         by_age, by_thinning = (new - old for new, old in zip(self._seen, self._logged, strict=True))
         self._logged, self._logged_at = self._seen, now
         fields: dict[str, object] = {"by_age": by_age, "by_thinning": by_thinning}

@@ -1,7 +1,7 @@
-"""What libraries log, reworded: which library, and where in it.
+"""Rewords the log messages of libraries: names the library and the place in it.
 
-A library addresses developers ("install this", "please report that"), and the reader of our log can do
-nothing about it; its text may also hold what strangers sent. So no text of theirs is logged, except with the level debug.
+A library addresses developers ("install this", "please report that"), which does not help the reader of our log;
+its text may also contain untrusted input. So their text is logged only at the level debug.
 """
 
 import logging
@@ -18,7 +18,7 @@ class LibraryRecords(logging.Filter):
     """Rewrites records of every logger but ours; drops none."""
 
     def __init__(self, ours: str, *, with_text: bool) -> None:
-        """`ours` is our logger's name; `with_text` keeps what the library said as a field."""
+        """`ours` is our logger's name; `with_text` keeps the library's text as a field."""
         super().__init__()
         self._ours = ours
         self._with_text = with_text
@@ -29,7 +29,7 @@ class LibraryRecords(logging.Filter):
             return True
         try:
             text = record.getMessage()
-        except (TypeError, ValueError):  # arguments that do not fit are a fault of the library
+        except (TypeError, ValueError):  # arguments that do not match are the library's fault
             text = str(record.msg)
         fields = {"library": record.name, "at": f"{record.filename}:{record.lineno}"}
         if self._with_text:

@@ -1,7 +1,8 @@
-"""A bound on how often the same fault is logged: at once, then at most once a minute with a count.
+"""Limits how often the same fault is logged: immediately, then at most once a minute with a count.
 
-A fault that repeats says nothing new, and a disk full of log lines is a fault of its own. Lines below warning pass.
-Two lines are the same if message and fields are; and one message passes so many times a minute whatever its fields.
+A repeated fault is no news, and a disk full of log lines is a new fault. Lines below warning are not limited.
+Two lines are the same if message and fields are; the number of lines per minute with one message and any fields is
+limited too.
 """
 
 import logging
@@ -23,7 +24,7 @@ class _Window:
 
 
 class RepeatLimit(logging.Filter):
-    """Drops repeated warnings and errors, and adds to the next one how many were dropped (`suppressed`)."""
+    """Drops repeated warnings and errors, and adds the number of dropped ones to the next (`suppressed`)."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         """`clock` gives seconds that only go forward."""
@@ -40,7 +41,7 @@ class RepeatLimit(logging.Filter):
         fields: dict[str, object] = getattr(record, "fields", {})
         line = _window(self._lines, (record.name, record.getMessage(), repr(sorted(fields.items()))), now)
         message = _window(self._messages, (record.name, record.msg), now)
-        # What has been repeating gets one line a window from its second window on.
+        # A repeating line is written once per window from its second window on.
         same_max = 1 if line.suppressed else SAME_LINES_MAX
         if line.passed >= same_max or message.passed >= MESSAGE_LINES_MAX:
             line.suppressed += 1
@@ -55,7 +56,7 @@ class RepeatLimit(logging.Filter):
 
 
 def _window(windows: dict[object, _Window], key: object, now: float) -> _Window:
-    """The window of a key that is open now; suppressed lines are carried over from the one before."""
+    """A key's current window; the number of suppressed lines carries over from the previous one."""
     window = windows.get(key)
     if window is None:
         if len(windows) >= _KEYS_MAX:

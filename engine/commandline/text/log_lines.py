@@ -1,7 +1,7 @@
 """Log lines of the running engine: a constant message and fields, as text for people or JSON for programs.
 
-A change is one line that a person can read. Names come from strangers' devices, so text is
-made visible as everywhere; secrets never get here, because nothing that holds one is logged.
+Each change is one readable line. Names come from untrusted devices, so text is
+escaped as everywhere; secrets never get here, because no value that holds one is logged.
 """
 
 import logging
@@ -26,9 +26,9 @@ from engine.core.words import GuardName, Outcome, SyncStatus
 
 LOGGER = "reconcile"
 Logger = logging.Logger | logging.LoggerAdapter[logging.Logger]
-# More changes than these in one pass are logged as a number; each is in the change feed all the same.
+# More changes than this in one pass are logged as a number; the change feed still has each.
 _TOLD_MAX = 50
-# A change that waits for fewer seconds to be written is no change of status.
+# A change that is written within this many seconds is not logged as a change of status.
 _MOMENT = 5.0
 _TEXT_LENGTH_MAX = 10_000
 _OBEYED = re.compile("[\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
@@ -47,7 +47,7 @@ class _Json(logging.Formatter):
         fields = {name: _shown(value) for name, value in _fields_of(record).items()}
         message = _shown(record.getMessage())
         head = {"time": _time(record), "level": record.levelname.lower(), "message": message}
-        # As JSON may, it leaves as they are what some readers take for an end of line and terminals obey.
+        # JSON permits, and msgspec leaves, characters that some readers take for line ends and terminals execute.
         return _OBEYED.sub(lambda m: f"\\u{ord(m[0]):04x}", msgspec.json.encode({**head, **fields}).decode())
 
 
@@ -55,7 +55,7 @@ def _fields_of(record: logging.LogRecord) -> dict[str, object]:
     fields: dict[str, object] = getattr(record, "fields", {})
     if not record.exc_info or record.exc_info[1] is None:
         return fields
-    # Where it was and what it was called; its text may hold anything, and a traceback is many lines.
+    # Only the place and the type: its text may contain anything, and a traceback has many lines.
     error = record.exc_info[1]
     place = traceback.extract_tb(error.__traceback__)[-1:]
     at = "".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in place)
@@ -63,7 +63,7 @@ def _fields_of(record: logging.LogRecord) -> dict[str, object]:
 
 
 def set_up_logging(stream: TextIO, *, format_: str, level: str) -> logging.Logger:
-    """The engine's logger, writing to `stream`; what libraries log or warn of comes from warnings upwards, in our words."""
+    """The engine's logger, writing to `stream`; messages of libraries are included from warnings upwards, in our words."""
     handler = logging.StreamHandler(stream)
     handler.setFormatter(_Json() if format_ == "json" else _Text())
     handler.addFilter(LibraryRecords(LOGGER, with_text=level == "debug"))
@@ -81,9 +81,9 @@ _HELD_BYTES_MAX = 4 * 2**20
 
 
 class ReportLines:
-    """Logs what passes found and did: one line per record, refusal and error; nothing when nothing happened.
+    """Logs the findings and actions of passes: one line per record, refusal and error; none if nothing happened.
 
-    What stays the same (a foreign row, a refusal, an error) is not logged again by the next pass.
+    An unchanged finding (a foreign row, a refusal, an error) is not logged again by the next pass.
     """
 
     def __init__(self, logger: Logger) -> None:
@@ -95,9 +95,9 @@ class ReportLines:
         ] = {}  # subject and message, by the replica of the pass
 
     def log(self, report: Report) -> None:
-        """Log what is new in the report of a pass."""
+        """Log the news in the report of a pass."""
         for replica in report.replicas:
-            if replica.status != SyncStatus.UNKNOWN:  # what could not be read stays as it was logged
+            if replica.status != SyncStatus.UNKNOWN:  # for an unread replica the earlier lines stand
                 own = [record for record in report.records if record.replica == replica.replica]
                 self._log_records(replica.replica, own)
                 self._log_refusals(replica)
@@ -143,7 +143,7 @@ class ReportLines:
         of = ",".join(replica.replica for replica in report.replicas)
         before = set[tuple[str, str]]().union(*self._failures.values())
         self._failures[of] = {(error.subject, error.message) for error in report.errors}
-        # A store may fail in the passes of several: the rows file is the ledger of the others as well.
+        # A store may fail in the passes of several replicas: the rows file is also the ledger of the others.
         now = set[tuple[str, str]]().union(*self._failures.values())
         for error in report.errors:
             if (error.subject, error.message) not in before:
@@ -154,7 +154,7 @@ class ReportLines:
 
 
 class StatusLines:
-    """Logs each change of a replica's status once, in both directions. It begins as unknown."""
+    """Logs each change of a replica's status once, in both directions, starting from unknown."""
 
     def __init__(self, logger: Logger, freshness: Freshness) -> None:
         self._logger = logger
@@ -162,11 +162,11 @@ class StatusLines:
         self._logged: dict[str, str] = {}
 
     def log(self, status: Status, now: float) -> None:
-        """Log what is new in the status at `now` (Unix seconds)."""
+        """Log the news in the status at `now` (Unix seconds)."""
         for replica in status.replicas:
             word, since = replica_status(replica, now, self._freshness)
             before = self._logged.get(replica.replica, SyncStatus.UNKNOWN)
-            # Every change waits for a moment until it is written.
+            # Every change is pending for a moment before it is written.
             is_moment = (
                 replica.status == SyncStatus.IN_SYNC
                 and word == SyncStatus.OUT_OF_SYNC
@@ -190,7 +190,7 @@ class HeldLogLines:
         self._logged: set[str] = set()
 
     def log(self, replica: str, held_bytes: int) -> None:
-        """Log how much of a replica's log is held at this moment, if that is new."""
+        """Log how much of a replica's log is held now, if that changed."""
         fields = {"replica": replica, "bytes": held_bytes}
         if held_bytes > _HELD_BYTES_MAX and replica not in self._logged:
             self._logged.add(replica)
@@ -204,14 +204,14 @@ class HeldLogLines:
 
 
 class SourceLines:
-    """Logs when Home Assistant is followed, and when it is not and why. Nothing is logged twice."""
+    """Logs when Home Assistant is followed, and when and why it is not. Logs nothing twice."""
 
     def __init__(self, logger: Logger) -> None:
         self._logger = logger
         self._logged: tuple[bool, str | None] | None = None
 
     def log(self, source: SourceStatus) -> None:
-        """Log the state now, if that is new."""
+        """Log the current state, if it changed."""
         news = source.connected, source.error
         if news == self._logged:
             return
@@ -226,7 +226,7 @@ class SourceLines:
 
 
 class NamedHome(logging.LoggerAdapter[logging.Logger]):
-    """Lines of a logger with the name of the home that they are about, where there are many."""
+    """Adds the home's name to the lines of a logger, for a service with many homes."""
 
     def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
         """The same line with the field `site`."""
@@ -245,7 +245,7 @@ class HomeLines:
         self._source = SourceLines(logger)
 
     def on_source(self, _what: str, source: SourceStatus) -> None:
-        """Log the state of Home Assistant, if that is new."""
+        """Log the state of Home Assistant, if it changed."""
         self._source.log(source)
 
 

@@ -1,6 +1,6 @@
-"""A pass's report as text: what is or was to do in each replica, what was held back, and one last line.
+"""A pass's report as text: the changes in each replica, what was held back, and a last line.
 
-The last line never says more than the report does: "nothing to do" needs every replica compared.
+The last line never claims more than the report: "nothing to do" requires that every replica was compared.
 """
 
 import math
@@ -29,18 +29,18 @@ _REMARKS = {
     Outcome.HELD: "held back by a guard",
     Outcome.FAILED: Outcome.FAILED,
 }
-_FAILED_LISTED_MAX = 10  # of a store that could not be written to, more are counted
+_FAILED_LISTED_MAX = 10  # for a store that could not be written; more are only counted
 _DONE = {"add": "added", "change": "changed", "move": "moved", "remove": "removed"}
 
 
 class PlanText(msgspec.Struct, frozen=True):
-    """How to print: colour, the 50-line cap, and what the report itself does not say."""
+    """Options for printing: colour, the 50-line cap, and facts that the report lacks."""
 
     paint: Paint = Paint(False)
     is_full: bool = False
     registries: tuple[str, ...] | None = None  # None: all
     confirm_seconds: float = 60.0
-    allowed: str = ""  # the options by which this run was allowed to delete, which the next one needs as well
+    allowed: str = ""  # the options that allowed this run to delete, which the next one needs too
 
 
 def render_plan(report: Report, form: PlanText) -> str:
@@ -72,14 +72,14 @@ def render_plan(report: Report, form: PlanText) -> str:
 
 
 def _failed_whole(replica: ReplicaReport, records: list[RecordReport]) -> int:
-    """How many changes a store that could not be written to was to get; 0 where some were written, or they are few."""
+    """The number of changes for a store that could not be written; 0 if some were written, or there are few."""
     wanted = [r for r in records if r.action is not None]
     is_whole = replica.error and all(r.outcome == Outcome.FAILED for r in wanted)
     return len(wanted) if is_whole and len(wanted) > _FAILED_LISTED_MAX else 0
 
 
 def refusal_lines(report: Report, paint: Paint) -> list[str]:
-    """Each guard, what it held back, and what would change that."""
+    """Each guard, what it held back, and how to change that."""
     lines = []
     for replica in report.replicas:
         for refusal in replica.refusals:
@@ -128,7 +128,7 @@ def _block(record: RecordReport, paint: Paint) -> list[str]:
 
 
 def _without_known(records: list[RecordReport], printed: list[RecordReport]) -> list[RecordReport]:
-    """The records of which a reader of `printed` does not know all: derived fields are in one replica only."""
+    """The records that `printed` does not fully cover: only one replica has derived fields."""
     others = {(r.registry, r.key): r for r in printed}
     return [r for r in records if not _is_covered_by(r, others.get((r.registry, r.key)))]
 
@@ -155,8 +155,8 @@ def _waiting_lines(report: Report, form: PlanText) -> list[str]:
         if form.allowed:
             return [f"{summary} run again in {left} s with {form.allowed}, or add --confirm-deletes to that."]
         return [f"{summary} run again in {left} s, or pass --confirm-deletes."]
-    # This one wrote nothing, so it need not know the option that deletes; and only one that writes remembers
-    # what it missed.
+    # This run wrote nothing, so it needs no option that allows deletes; and only a run that writes remembers
+    # missing records.
     when = f"in {left} s" if waited > 0 else f"twice, {left} s apart"
     command = f"reconcile {form.allowed}".rstrip()
     return [f"{summary} run `{command}` {when}, or `{command} --confirm-deletes` now."]

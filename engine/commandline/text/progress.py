@@ -1,7 +1,7 @@
 """Progress on stderr: one line that is rewritten on a terminal, one line per step elsewhere with --progress.
 
-Work that is over within a second shows nothing. The line is drawn by a thread of its own, so that it also
-counts the seconds while Home Assistant says nothing; the thread ends with the `with` block.
+Work that takes less than a second shows nothing. A separate thread draws the line, so that it also
+counts the seconds while Home Assistant is silent; the thread ends with the `with` block.
 """
 
 import threading
@@ -24,7 +24,7 @@ class _Step(NamedTuple):
 
 
 class ProgressLine:
-    """A `ports.Progress`, callable from any thread. Leaves the terminal's line empty behind it."""
+    """A `ports.Progress`, callable from any thread. Clears the terminal's line at the end."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class ProgressLine:
         self._drawer = threading.Thread(target=self._keep_drawing, name="progress", daemon=True)
 
     def __call__(self, what: str, done: int, total: int | None) -> None:
-        """Take note of how far the work is."""
+        """Record the progress of the work."""
         if self._is_told and what != self._step.what:
             self._write(f"{visible(what)}\n")
         self._step = _Step(what, done, total)
@@ -66,7 +66,7 @@ class ProgressLine:
             self._write(f"\r{' ' * _WIDTH}\r")
 
     def draw(self) -> None:
-        """Redraw the line, once the work has taken long enough to be worth it."""
+        """Redraw the line, once the work has taken long enough."""
         seconds = self._clock() - self._began
         what, done, total = self._step
         if not what or seconds < _SHOW_AFTER_SECONDS:
@@ -86,6 +86,6 @@ class ProgressLine:
             self._stream.write(text)
             self._stream.flush()
         except (OSError, UnicodeEncodeError):
-            # No terminal is left to read it, which is no reason to end the work.
+            # The terminal is gone, which must not end the work.
             self._is_told = False
             self._end.set()

@@ -1,4 +1,4 @@
-"""How one record of a report reads: a headline with symbol and word, then what differs and why."""
+"""One record of a report as text: a headline with symbol and word, then the differences and reasons."""
 
 from engine.commandline.text.colour import Paint
 from engine.commandline.text.safe_text import name_text, value_text, visible
@@ -6,7 +6,7 @@ from engine.core.compare.diff import Cause, Kind
 from engine.core.compare.plan import Action, FieldChange
 from engine.core.state.report import RecordReport
 
-# In the order in which groups are printed: what takes something away comes first.
+# In the order in which groups are printed: removals come first.
 WORDS = ("remove", "move", "change", "add", "foreign")
 _SYMBOLS = {"remove": "-", "move": ">", "change": "~", "add": "+", "foreign": "?"}
 _COLOURS = {"remove": "red", "move": "cyan", "change": "yellow", "add": "green", "foreign": "magenta"}
@@ -15,7 +15,7 @@ LINES_MAX = 50
 
 
 def word_of(record: RecordReport) -> str:
-    """What is to be done about the record, in one of WORDS."""
+    """The action for the record, as one of WORDS."""
     if record.action is None or (record.cause is Cause.FOREIGN and record.action is not Action.DELETE):
         return "foreign"
     if record.action is Action.DELETE:
@@ -26,7 +26,7 @@ def word_of(record: RecordReport) -> str:
 
 
 def headline(record: RecordReport, paint: Paint, remark: str = "") -> str:
-    """Symbol, word, key and name of one record; an entity goes by its entity_id, as people know it."""
+    """Symbol, word, key and name of one record; an entity is named by its entity_id, as users know it."""
     word = word_of(record)
     known_as = record.entity_id or record.key
     text = f"{_SYMBOLS[word]} {word:<7} {visible(f'{record.registry}/{known_as}')}"
@@ -36,19 +36,19 @@ def headline(record: RecordReport, paint: Paint, remark: str = "") -> str:
 
 
 def field_line(change: FieldChange) -> str:
-    """One changed field, as the replica has it and as it should be."""
+    """One changed field: the replica's value and the desired one."""
     return f"      {visible(change.name)}: {value_text(change.replica)} -> {value_text(change.source)}"
 
 
 def sorted_by_key(records: list[RecordReport]) -> list[RecordReport]:
-    """The order in which records are printed."""
+    """The records in the order of printing."""
     return sorted(records, key=lambda r: (r.registry, r.entity_id or "", r.key))
 
 
 def capped(blocks: list[list[str]], *, is_full: bool, total: int | None = None) -> list[str]:
     """The blocks' lines, up to the cap; a block is printed whole or not at all.
 
-    `total` is how many blocks there are, if only the first are given: more of them than fit.
+    `total` is the number of all blocks, if only the first are given: more than fit.
     """
     lines: list[str] = []
     for number, block in enumerate(blocks):

@@ -1,7 +1,7 @@
-"""Text of strangers, made safe to print: device names come from whatever joined the network.
+"""Makes untrusted text safe to print: device names come from any device on the network.
 
-What a terminal would obey rather than show (control characters, escape sequences, direction overrides,
-invisible characters) is shown as its code, so that two different names never look the same.
+Characters that a terminal would execute or hide (control characters, escape sequences, direction overrides,
+invisible characters) are shown as their codes, so that two different names never look the same.
 """
 
 import json
@@ -17,14 +17,14 @@ VALUE_LENGTH_MAX = 160
 
 # Cc control, Cf format (direction marks, tags), Cs surrogate, Co private, Zl and Zp line separators.
 _OBEYED = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
-_JOINERS = "\u200c\u200d"  # written in Persian words and in composed emoji; they move nothing
+_JOINERS = "\u200c\u200d"  # used in Persian words and in composed emoji; harmless
 _TOKEN = re.compile(r"eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}")  # a JSON web token, as Home Assistant's are
 _USER = re.compile(r"(?<=://)[^/\s@]*@")
-_QUERY = re.compile(r"(?<=\S)(://(?!HOST[:/])[^\s?#]*)[?#]\S*")  # HOST: the form that a hint shows
+_QUERY = re.compile(r"(?<=\S)(://(?!HOST[:/])[^\s?#]*)[?#]\S*")  # not HOST: a hint shows that form
 
 
 def visible(text: str, length_max: int = VALUE_LENGTH_MAX) -> str:
-    """The text on one line, without anything a terminal would obey, cut at `length_max` characters."""
+    """The text on one line, without characters that control a terminal, cut at `length_max` characters."""
     if not text.isprintable():
         text = "".join(c if _is_shown(c) else _code(c) for c in text[: length_max + 1])
     return text if len(text) <= length_max else f"{text[: length_max - 3]}..."
@@ -43,7 +43,7 @@ def value_text(value: "Json", length_max: int = VALUE_LENGTH_MAX) -> str:
 
 
 def without_secrets(text: str) -> str:
-    """The text with access tokens, and what a URL carries besides host and path, replaced by ***."""
+    """The text with access tokens, and all parts of URLs but host and path, replaced by ***."""
     return _QUERY.sub(r"\1?***", _USER.sub("***@", _TOKEN.sub("***", text)))
 
 

@@ -1,4 +1,4 @@
-"""Rows of Home Assistant that a pass set aside, as text: which they are, and what is wrong with each."""
+"""Rows of Home Assistant that a pass set aside, as text: their names and faults."""
 
 from engine.commandline.text.colour import Paint
 from engine.commandline.text.record_lines import capped, plural
@@ -7,7 +7,7 @@ from engine.core.state.report import ReplicaReport, Report
 
 
 def set_aside_lines(report: Report, paint: Paint, *, is_full: bool) -> list[str]:
-    """One line for each, below one that says what it means."""
+    """One line for each, below a heading."""
     rows = report.set_aside
     if not rows:
         return []
@@ -18,7 +18,7 @@ def set_aside_lines(report: Report, paint: Paint, *, is_full: bool) -> list[str]
 
 
 def but_for_set_aside(report: Report) -> str:
-    """What to add to a sentence that says that all is equal."""
+    """The exception to add to a sentence that claims equality."""
     rows = len(report.set_aside)
     return f", but for {plural(rows, 'row')} that cannot be used" if rows else ""
 
@@ -28,5 +28,5 @@ def _kept_lines(report: Report) -> list[str]:
 
 
 def kept_text(replica: ReplicaReport) -> str:
-    """How many rows of a replica were not compared."""
+    """The number of rows of a replica that were not compared."""
     return f"{plural(replica.counts.kept, 'row')} not compared in {replica.replica}"

@@ -1,4 +1,4 @@
-"""A record's verdict in sentences: whether it is real, since when, why, field by field, and what to do."""
+"""A record's verdict as text: whether it is real, since when, why, the fields, and what to do."""
 
 from engine.commandline.text.safe_text import value_text, visible
 from engine.core.state.record_states import LABELS

@@ -1,1 +1,1 @@
-"""One module per command: what it does once its arguments are read."""
+"""One module per command: its work once the arguments are parsed."""

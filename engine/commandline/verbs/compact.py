@@ -1,4 +1,4 @@
-"""`reconcile history compact`: forget by hand what the settings let the history file forget."""
+"""`reconcile history compact`: apply the settings' retention to the history file now."""
 
 import time
 from pathlib import Path
@@ -19,27 +19,27 @@ from engine.settings.sections import LoadedSettings
 
 
 class CompactAnswer(msgspec.Struct, frozen=True):
-    """What `history compact --json` prints."""
+    """The output of `history compact --json`."""
 
     schema_version: int
     history: str
     dry_run: bool
     forgotten_by_age: int  # versions
     forgotten_by_thinning: int
-    known_from: str | None  # as of any time before nothing is known; null: from the first version on
-    thin_seconds: int | None  # of a record at most one version is kept in each such interval; null: all are
+    known_from: str | None  # nothing is known before this time; null: known from the first version on
+    thin_seconds: int | None  # at most one version of a record is kept per interval; null: all are kept
     bytes_before: int
     bytes_after: int
-    note: str | None  # why space was not given back
+    note: str | None  # why space was not returned to the disk
 
 
 def run_compact(arguments: Arguments) -> int:
-    """Forget what is due and print what was. Raises EngineError; what was not forgotten by then is as it was."""
+    """Forget what is due and print the result. Raises EngineError; what was not yet forgotten then is unchanged."""
     loaded = load(arguments)
     path = _check_settings(arguments, loaded)
     before = arguments.before
     if before is not None and before > time.time():
-        raise EngineError(f"--before {rfc3339(before)} has not come yet.", "Name a time that is past.")
+        raise EngineError(f"--before {rfc3339(before)} is in the future.", "Give a time in the past.")
     done = compact_history(loaded, before=before, dry_run=arguments.dry_run)
     answer = CompactAnswer(
         SCHEMA_VERSION,
@@ -61,15 +61,15 @@ def run_compact(arguments: Arguments) -> int:
 
 
 def render(answer: CompactAnswer, done: Compaction) -> list[str]:
-    """The lines for a person."""
+    """The text output."""
     would = "Would forget" if answer.dry_run else "Forgot"
     if not done.by_age and not done.by_thinning:
         return [f"Nothing to forget in {answer.history}."]
     lines = []
     if done.by_age:
         lines.append(
-            f"{would} {_versions(done.by_age)} older than {answer.known_from}. The home as of that time and later "
-            "stays known exactly; as of earlier times it is refused."
+            f"{would} {_versions(done.by_age)} older than {answer.known_from}. The home at that time and later "
+            "stays known exactly; queries of earlier times are refused."
         )
     if done.by_thinning:
         lines.append(
@@ -100,7 +100,7 @@ def _check_settings(arguments: Arguments, loaded: LoadedSettings) -> Path:
     if not (settings.history.keep_days or settings.history.thin_seconds or arguments.before is not None):
         raise EngineError(
             "No setting lets the history forget anything.",
-            "Set history.keep_days or history.thin_seconds (RECONCILE_HISTORY__KEEP_DAYS=365), or name a time: --before TIME.",
+            "Set history.keep_days or history.thin_seconds (RECONCILE_HISTORY__KEEP_DAYS=365), or give a time: --before TIME.",
         )
     check_store(settings.records.uri)
     return Path(rest)

@@ -1,6 +1,6 @@
-"""What `show` and `history` know of a record beside the stores: the comparison with Home Assistant, made now.
+"""Compares with Home Assistant for `show` and `history`.
 
-It is the pass of `reconcile drift`. Where it cannot be made, every verdict is "not known now" and says why.
+Uses the pass of `reconcile drift`. If it is impossible, every verdict is "not known now" with the reason.
 """
 
 import time
@@ -22,7 +22,7 @@ from engine.settings.sections import LoadedSettings
 
 
 def compared_now(arguments: Arguments, loaded: LoadedSettings, stop: Interruption) -> Verdicts:
-    """The verdicts on all records, of a comparison that writes nothing."""
+    """The verdicts on all records, from a comparison that writes nothing."""
     return Verdicts(compare_now(arguments, loaded, stop), time.time(), AGELESS)
 
 
@@ -38,7 +38,7 @@ def compare_now(arguments: Arguments, loaded: LoadedSettings, stop: Interruption
 
 
 def distinguished(several: Ambiguous, verdicts: Verdicts) -> Ambiguous:
-    """The error that several records are called so, with the verdict on each; first those that are not real."""
+    """The error for several records of one name, with each one's verdict; those that are not real first."""
     states = {key: verdicts.of(key).state for key in several.keys}
     words = {key: LABELS[state].lower() for key, state in states.items()}
     several.distinguish(words, [key for key, state in states.items() if state != "real"])

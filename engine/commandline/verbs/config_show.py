@@ -15,7 +15,7 @@ _SECRET = "a secret, from its file or the environment, never shown"  # noqa: S10
 
 
 class ShownSetting(msgspec.Struct, frozen=True):
-    """One setting as it is in force."""
+    """One setting in effect."""
 
     name: str
     value: Json
@@ -25,14 +25,14 @@ class ShownSetting(msgspec.Struct, frozen=True):
 
 
 class ShownSettings(msgspec.Struct, frozen=True):
-    """What `config show --json` prints."""
+    """The output of `config show --json`."""
 
     schema_version: int
     settings: tuple[ShownSetting, ...]
 
 
 def run_config_show(arguments: Arguments) -> int:
-    """Print the settings. Raises SettingsError when they are not acceptable."""
+    """Print the settings. Raises SettingsError when they are invalid."""
     shown = show_settings(load(arguments))
     if arguments.format == "json":
         emit_json(msgspec.json.encode(shown))

@@ -1,7 +1,7 @@
-"""`reconcile docs`: the pages of the documentation, in the terminal, and what a word in a message means.
+"""`reconcile docs`: the pages of the documentation in the terminal, and explanations of terms in messages.
 
-A guard or a verdict is explained from the program's own words, which are the same everywhere; all else is a page, by its name.
-The pages are those of this version: they come with the package, or are in the checkout.
+A guard or a verdict is explained with the program's own texts, which are the same everywhere; other topics are pages.
+The pages are those of this version: in the package, or in the checkout.
 """
 
 import re
@@ -21,7 +21,7 @@ _HELD = "how-to/allow-a-held-delete"
 
 
 def run_docs(arguments: Arguments) -> int:
-    """Print one page, one explanation, or the list of both. Raises SettingsError for what is neither."""
+    """Print one page, one explanation, or the list of both. Raises SettingsError for an unknown topic."""
     pages = find_pages()
     topic = arguments.topic.strip().removeprefix("docs/").removesuffix(".md")
     if not topic:
@@ -36,7 +36,7 @@ def run_docs(arguments: Arguments) -> int:
 
 
 def find_pages() -> dict[str, Path]:
-    """The pages by name, such as `how-to/upgrade`; none where the package came without."""
+    """The pages by name, such as `how-to/upgrade`; empty if the package was built without them."""
     for folder in FOLDERS:
         found = sorted(folder.rglob("*.md"))
         if found:
@@ -45,17 +45,17 @@ def find_pages() -> dict[str, Path]:
 
 
 def topics() -> list[str]:
-    """All subjects that can be explained."""
+    """All terms that can be explained."""
     return [*find_pages(), *GUARDS, *KINDS]
 
 
 def _contents(pages: Mapping[str, Path]) -> str:
-    lines = ["Pages, to be read with `reconcile docs PAGE`:"]
+    lines = ["Pages, shown by `reconcile docs PAGE`:"]
     width = max(map(len, pages), default=0)
     lines += [f"  {name:{width}}  {_title(path)}" for name, path in pages.items()]
     if not pages:
-        lines = ["This installation came without its pages; they are in docs/ of the repository."]
-    lines += ["", "Words of messages, explained by `reconcile docs WORD`:"]
+        lines = ["This installation does not include the pages; they are in docs/ of the repository."]
+    lines += ["", "Terms in messages, explained by `reconcile docs TERM`:"]
     lines += [f"  {', '.join(GUARDS)}", f"  {', '.join(KINDS)}"]
     return "\n".join(lines) + "\n"
 
@@ -73,7 +73,7 @@ def _explained(word: str, advice: Advice, page: str) -> str:
 
 
 def _page(topic: str, pages: Mapping[str, Path]) -> Path:
-    """The page of this name; its last part is enough where only one page has it."""
+    """The page of this name; the last part suffices if it is unique."""
     if topic in pages:
         return pages[topic]
     meant = [name for name in pages if name.rpartition("/")[2] == topic]

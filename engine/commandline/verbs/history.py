@@ -49,19 +49,19 @@ class Version(msgspec.Struct, frozen=True):
 
 
 class RecordHistory(msgspec.Struct, frozen=True):
-    """What `history --json` prints: all versions, oldest first."""
+    """The output of `history --json`: all versions, oldest first."""
 
     schema_version: int
     registry: str
     key: str
     versions: tuple[Version, ...]
     sync: RecordVerdict | None = None
-    known_from: str | None = None  # what was before is forgotten; null: nothing is forgotten by age
-    forgotten: int = 0  # versions of this record that are not known any more
+    known_from: str | None = None  # earlier versions are forgotten; null: none are forgotten by age
+    forgotten: int = 0  # versions of this record that are no longer known
 
 
 def run_history(arguments: Arguments, stop: Interruption) -> int:
-    """Print the timeline. Raises EngineError when nothing keeps one, or the key has none."""
+    """Print the timeline. Raises EngineError when no store keeps one, or the key has none."""
     loaded = load(arguments)
     if loaded.settings.records.uri == "none":
         raise EngineError(
@@ -77,7 +77,7 @@ def run_history(arguments: Arguments, stop: Interruption) -> int:
         assert stores.records is not None
         key = _find(stores, stores.records, arguments.key)
         is_whole = arguments.full or arguments.format == "json"
-        # One more than is shown, to compare the oldest of those with.
+        # One more than is shown, to compare the oldest shown one with.
         revisions = stores.records.timeline(key) if is_whole else stores.records.newest(key, LINES_MAX + 1)
         total = len(revisions) if is_whole else stores.records.count(key)
         row = stores.rows.read([key]).get(key)
@@ -104,7 +104,7 @@ def run_history(arguments: Arguments, stop: Interruption) -> int:
 
 
 def make_versions(revisions: list[Revision]) -> tuple[Version, ...]:
-    """The revisions, oldest first, each with what it changed; unknown for one whose version before is forgotten."""
+    """The revisions, oldest first, each with its changes; unknown if the previous version is forgotten."""
     first = revisions[:1]
     known = {} if not first or first[0].op == "create" else first[0].fields
     before: list[dict[str, Json]] = [known, *(r.fields for r in revisions)]
@@ -115,7 +115,7 @@ def make_versions(revisions: list[Revision]) -> tuple[Version, ...]:
 
 
 def render_timeline(timeline: RecordHistory, *, is_full: bool, total: int | None = None) -> str:
-    """The timeline as text, the newest version first; `total` is how many there are, if not all are given."""
+    """The timeline as text, the newest version first; `total` is their number, if not all are given."""
     blocks = []
     for version in reversed(timeline.versions):
         block = [f"  {version.at}  {version.op:<7} rev {version.rev}  run {visible(version.run_id)}"]
@@ -143,7 +143,7 @@ def check_store(uri: str) -> None:
 
 
 def _find(stores: Stores, records: Records, text: str) -> Key:
-    # A record that is gone from the rows still has its past, so its key is tried as it stands first.
+    # A record that is gone from the rows still has its past, so `text` is first tried as a key.
     key = named_key(text)
     for candidate in [key] if key else [Key(registry, text) for registry in REGISTRIES]:
         if records.newest(candidate, 1):
@@ -152,7 +152,7 @@ def _find(stores: Stores, records: Records, text: str) -> Key:
     try:
         found = find_key(text, rows)
     except NotStored:
-        # Of a deleted entity the records know the entity_id, and the rows do not.
+        # The records know a deleted entity's entity_id; the rows do not.
         known = formers(stores, text)
         fate = find_fate(text, known, rows)
         if fate is not None and records.newest(Key(fate.registry, fate.id), 1):
@@ -160,7 +160,9 @@ def _find(stores: Stores, records: Records, text: str) -> Key:
         found = check_fate(text, known, rows)
     if not records.newest(found, 1):
         known_from = records.forgotten(found).known_from
-        forgotten = "" if known_from is None else f", or forgotten: what was before {rfc3339(known_from)} is"
+        forgotten = (
+            "" if known_from is None else f", or is forgotten, like everything before {rfc3339(known_from)}"
+        )
         raise EngineError(
             f"The records store {records.name} has no version of {found}: it is a foreign row, which the engine never"
             f" wrote, or was not recorded yet{forgotten}.",

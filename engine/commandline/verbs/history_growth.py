@@ -1,4 +1,4 @@
-"""What `reconcile doctor` says of the history file's size: how fast it grows, what is kept of it, and until when there is room."""
+"""The check of `reconcile doctor` for the history file's size: its growth, its retention, and when the disk is full."""
 
 import os
 import shutil
@@ -18,7 +18,7 @@ _MIB = 1024 * 1024
 
 
 class Size(NamedTuple):
-    """What was found, what to change, and whether that is urgent."""
+    """The finding, what to change, and whether that is urgent."""
 
     is_well: bool
     message: str
@@ -26,7 +26,7 @@ class Size(NamedTuple):
 
 
 def look_at_size(loaded: LoadedSettings) -> Size | None:
-    """The size of the history file and what becomes of it; None if there is none, or it cannot be read."""
+    """The size of the history file and its outlook; None if there is none, or it cannot be read."""
     scheme, _, rest = loaded.settings.records.uri.partition(":")
     path = Path(os.path.realpath(rest))
     if scheme != "history" or not path.is_file():
@@ -34,12 +34,12 @@ def look_at_size(loaded: LoadedSettings) -> Size | None:
     try:
         growth = history_growth(loaded)
     except EngineError:
-        return None  # the check of the records says what is wrong
+        return None  # the check of the records reports the fault
     return judge(path.stat().st_size, shutil.disk_usage(path.parent).free, growth, loaded.settings.history)
 
 
 def judge(size: int, free: int, growth: Growth, kept: HistorySettings) -> Size:
-    """What to say of a history file of so many bytes on a disk with so many free."""
+    """The finding for a history file of `size` bytes on a disk with `free` bytes free."""
     a_day = growth.bytes_per_second * _DAY_SECONDS
     parts = [
         f"{size / _MIB:,.1f} MiB, about {a_day * _YEAR_DAYS / _MIB:,.1f} MiB more a year",

@@ -27,7 +27,7 @@ from engine.settings.sections import LoadedSettings
 
 
 def run_pass(arguments: Arguments, stop: Interruption) -> int:
-    """Do the pass and print its report. Returns the exit code."""
+    """Run the pass and print its report. Returns the exit code."""
     loaded = load(arguments)
     mode = Mode.DRY_RUN if arguments.dry_run or arguments.plan_out else Mode.APPLY
     if mode == Mode.APPLY and loaded.settings.plan.mode == "observe":
@@ -43,7 +43,7 @@ def run_pass(arguments: Arguments, stop: Interruption) -> int:
         write_plan(Path(arguments.plan_out), report)
     _print(arguments, loaded, report)
     if arguments.metrics_file:
-        # Loaded only for this: it brings prometheus-client.
+        # Imported only here: it loads prometheus-client.
         from engine.commandline.metrics_file import write_metrics
 
         write_metrics(arguments.metrics_file, report)
@@ -60,13 +60,13 @@ def make_report(
 
 
 def report_errors(report: Report) -> None:
-    """Print what went wrong to stderr."""
+    """Print the errors to stderr."""
     for error in report.errors:
         print_error(error.message, error.hint)
 
 
 def _allowed(arguments: Arguments) -> str:
-    """The options of this run that let it delete more than the settings do."""
+    """The options of this run that allow more deletes than the settings."""
     limit, options = arguments.max_delete, list[str]()
     if limit is not None:
         options.append(f"--max-delete {limit}")

@@ -1,4 +1,4 @@
-"""`reconcile show KEY`: one record, and whether it is real: compared with Home Assistant. Nothing on disk changes."""
+"""`reconcile show KEY`: one record, compared with Home Assistant to see whether it is real. Changes nothing on disk."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -26,7 +26,7 @@ from engine.core.times import Instant, encode_document, rfc3339
 from engine.errors import EngineError, ReplicaError
 from engine.settings.sections import LoadedSettings
 
-# The engine's notes are part of the SQLite file, and as old as a snapshot that was put back.
+# The engine's ledger is part of the SQLite file, so a restore brings back the snapshot's.
 _NO_NOTE = (
     "not known to be written by the engine (after a restore, it knows only what it wrote before the snapshot)"
 )
@@ -41,13 +41,13 @@ class LastChange(msgspec.Struct, frozen=True):
 
 
 class StoredRecord(msgspec.Struct, frozen=True):
-    """What `show --json` prints. Versions are hashes, or hash and digest of the derived values."""
+    """The output of `show --json`. Versions are hashes, or hash and digest of the derived values."""
 
     schema_version: int
     registry: str
     key: str
     name: str
-    version: str  # of the row in the rows file
+    version: str  # the row's in the rows file
     last_applied: dict[str, str | None]  # by replica; None: the engine never wrote it there
     fields: dict[str, Json]
     derived: dict[str, Json]
@@ -57,7 +57,7 @@ class StoredRecord(msgspec.Struct, frozen=True):
 
 
 def run_show(arguments: Arguments, stop: Interruption) -> int:
-    """Print the record. Raises EngineError when there is none of that name."""
+    """Print the record. Raises EngineError when no record has that name."""
     loaded = load(arguments)
     check_rows_file(loaded)
     try:
@@ -87,13 +87,13 @@ def check_rows_file(loaded: LoadedSettings) -> None:
 
 
 def all_rows(stores: Stores) -> tuple[dict[Key, str], dict[Key, StoredRow]]:
-    """Version and content of every row of the rows file."""
+    """The version and content of every row in the rows file."""
     versions = stores.rows.observe().versions
     return versions, stores.rows.read(versions)
 
 
 def find_known(stores: Stores, text: str, rows: Mapping[Key, StoredRow]) -> Key:
-    """The key of the row that is called so, or was: then a note says what it is called now. Raises KeyUnknown."""
+    """The key of the row with this name, or that had it; then a note gives its current name. Raises KeyUnknown."""
     try:
         return find_key(text, rows)
     except NotStored:
@@ -106,14 +106,14 @@ def find_known(stores: Stores, text: str, rows: Mapping[Key, StoredRow]) -> Key:
 
 
 def formers(stores: Stores, text: str) -> list[Former]:
-    """The records that were ever known as `text`, as the rows file and the records remember them."""
+    """The records that were ever known as `text`, according to the rows file and the records store."""
     named = named_key(text)
     asked = named.id if named else text
     found = stores.rows.former(asked)
     records = stores.records
     if records is not None:
         keys = {named} if named else {Key(registry, text) for registry in REGISTRIES}
-        # Without the records there still is what the rows file says.
+        # Without the records store, the rows file still answers.
         with suppress(ReplicaError):
             found += recorded_formers(asked, keys, records.holders(asked), records.newest)
     return [former for former in found if named is None or former.key.registry == named.registry]
@@ -127,7 +127,7 @@ def verdict_on(record: StoredRecord, verdicts: Verdicts) -> RecordVerdict:
 
 
 def _missing(text: str, verdicts: Verdicts, unknown: KeyUnknown) -> StoredRecord:
-    """The record that Home Assistant has under this name and the rows lack. Raises `unknown` when there is none."""
+    """The record of this name that Home Assistant has and the rows lack. Raises `unknown` when there is none."""
     key = verdicts.missing(text)
     if key is None:
         raise unknown

@@ -1,4 +1,4 @@
-"""`reconcile store`: a copy of the SQLite file while it is in use, and the way back."""
+"""`reconcile store`: copy the SQLite file while it is in use, and restore it."""
 
 from pathlib import Path
 
@@ -17,18 +17,18 @@ from engine.settings.sections import LoadedSettings
 
 
 class StoreAnswer(msgspec.Struct, frozen=True):
-    """What `store --json` prints. `kept` is the file that holds what a restore replaced, if there was anything."""
+    """The output of `store --json`. `kept` is the file with the content that a restore replaced, if any."""
 
     schema_version: int
     rows: str
     snapshot: str
     records: int
-    as_applied: int  # of those, how many are exactly what the engine last wrote
+    as_applied: int  # how many of them are exactly what the engine last wrote
     kept: str | None
 
 
 def run_store(arguments: Arguments) -> int:
-    """Take a snapshot or put it back. Raises EngineError; then nothing was changed."""
+    """Make a snapshot or restore it. Raises EngineError; then nothing was changed."""
     loaded = load(arguments)
     if arguments.store_command == "restore":
         return _restore(arguments, loaded)
@@ -42,7 +42,7 @@ def _snapshot(arguments: Arguments, loaded: LoadedSettings) -> int:
         print_error(f"{target} is the SQLite file itself.", "Name another file.")
         return REFUSED
     if target.exists() and not arguments.force:
-        print_error(f"{target} is there already.", "Name another file, or replace it with --force.")
+        print_error(f"{target} already exists.", "Name another file, or replace it with --force.")
         return REFUSED
     found = snapshot_store(loaded, target)
     answer = StoreAnswer(SCHEMA_VERSION, str(rows), str(target), found.records, found.as_applied, None)
@@ -62,7 +62,7 @@ def _restore(arguments: Arguments, loaded: LoadedSettings) -> int:
     answer = StoreAnswer(SCHEMA_VERSION, str(rows), str(source), found.records, found.as_applied, kept)
     lines = f"Restored {rows} from {source}: {_records(answer)}.\n"
     if kept:
-        lines += f"What it held before is in {kept}.\n"
+        lines += f"Its previous content is in {kept}.\n"
     _report(arguments, answer, f"{lines}The next pass brings it up to date.\n")
     return OK
 

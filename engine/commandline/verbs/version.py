@@ -1,4 +1,4 @@
-"""`reconcile version`: what is running, for a report of a problem."""
+"""`reconcile version`: the versions in use, for problem reports."""
 
 import platform
 
@@ -14,21 +14,19 @@ from engine.core.state.report import SCHEMA_VERSION
 
 
 class Versions(msgspec.Struct, frozen=True):
-    """What `version --json` prints."""
+    """The output of `version --json`."""
 
     schema_version: int
     reconcile: str
     python: str
     sqlite: str
-    confluent_kafka: (
-        str | None
-    )  # Kafka's client, and the library that it is made of; null where it is not installed
+    confluent_kafka: str | None  # Kafka's client and the library below it; null if not installed
     librdkafka: str | None
 
 
 def run_version(arguments: Arguments) -> int:
     """Print the versions."""
-    # Not from the installed metadata: the build reads it from here, and an editable install may be older.
+    # Not from the installed metadata: the build takes it from here, and an editable install may have an older one.
     client, library = kafka_versions() or (None, None)
     versions = Versions(
         SCHEMA_VERSION, __version__, platform.python_version(), apsw.sqlite_lib_version(), client, library

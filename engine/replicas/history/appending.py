@@ -1,4 +1,4 @@
-"""Revisions appended to the history file: dated, numbered, written and read back.
+"""Appends revisions to the history file: dates, numbers, writes and reads them back.
 
 Every function works on a connection inside a write transaction that the caller holds.
 """
@@ -25,8 +25,8 @@ _WRITTEN = "SELECT registry, id, hash, payload, digest FROM records WHERE at_ns 
 
 
 def append(connection: apsw.Connection, replica: str, drafts: Sequence[Draft], run: Run) -> Dates:
-    """Append the drafts and read them back, and keep what the run says of the home; returns how they were dated. Raises ReplicaError."""
-    # Strictly increasing, whatever the clock did since the last commit.
+    """Append the drafts, read them back, and save the run's data about the home; returns their dates. Raises ReplicaError."""
+    # Strictly increasing, even if the clock was changed since the last commit.
     dates = find_dates(connection, replica, run.at)
     revs = _newest_revs(connection, {draft.key for draft in drafts})
     rows = list(encode_revisions(drafts, run, first_ns=dates.first_ns, revs=revs))
@@ -40,7 +40,7 @@ def append(connection: apsw.Connection, replica: str, drafts: Sequence[Draft], r
 
 
 def keep_order(connection: apsw.Connection, positions: Mapping[Key, int]) -> None:
-    """Keep the positions of areas and floors in place of earlier ones."""
+    """Replace the stored positions of areas and floors."""
     connection.execute(
         f"INSERT INTO {META} VALUES ('list_order', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
         (encode_order(positions),),
@@ -48,12 +48,12 @@ def keep_order(connection: apsw.Connection, positions: Mapping[Key, int]) -> Non
 
 
 def note_of(dates: Dates, at: float) -> str | None:
-    """A note for readers of the history: which revisions were given a new date at `at` (Unix seconds), if any."""
+    """A note for readers of the history about revisions that were redated at `at` (Unix seconds), if any."""
     if not dates.redated:
         return None
     return (
         f"The clock was wrong: {dates.redated} revisions were dated up to {rfc3339(dates.newest_ns / _NS)}, later than "
-        f"now. They are dated {rfc3339(at)} instead, in their order; their true time is not known."
+        f"now. They are dated {rfc3339(at)} instead, in their order; their true time is unknown."
     )
 
 
@@ -62,7 +62,7 @@ def _newest_revs(connection: apsw.Connection, keys: Iterable[Key]) -> dict[Key, 
     for key in keys:
         statement = "SELECT CAST(rev AS INTEGER) FROM records WHERE registry = ? AND id = ? ORDER BY at_ns DESC LIMIT 1"
         for (rev,) in connection.execute(statement, key):
-            # Of a damaged row, anything.
+            # In a damaged row it may be anything.
             revs[key] = rev if isinstance(rev, int) else 0
     return revs
 
@@ -73,5 +73,5 @@ def _check_rows(connection: apsw.Connection, replica: str, digests: Sequence[obj
         raise ReplicaDiverged(
             replica,
             f"The {len(digests)} revisions written do not read back as they were written.",
-            "Nothing was changed. Another program's trigger alters what is written.",
+            "Nothing was changed. Another program's trigger alters written rows.",
         )

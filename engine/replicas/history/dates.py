@@ -1,13 +1,13 @@
-"""Dates of revisions where a wall clock was wrong.
+"""Corrects the dates of revisions after a wrong wall clock.
 
-Revisions are ordered by their time, so a revision that was dated in 2099 would be behind all that is written after
-the clock was set right, or take them along to 2099. When the clock shows an earlier time than the newest revision,
+Revisions are ordered by their time, so a revision dated in 2099 would come after everything written once
+the clock is correct, or push later ones to 2099. When the clock shows an earlier time than the newest revision,
 one of the two is wrong:
 
-- a clock that shows a time before this program was made is: revisions follow the newest, a nanosecond apart;
-- revisions that are later than now by more than a moment are, if they reach over no more than a month: they are
-  given new dates, in their order, right before now, the first time that is known to be after them;
-- a longer stretch of later revisions was written by a clock that ran at the usual rate: then this clock is wrong.
+- the clock, if it shows a time before this program was built: new revisions follow the newest, a nanosecond apart;
+- the revisions that are later than now by more than a moment, if they span no more than a month: they are
+  redated, in their order, to just before now, the earliest time known to be after them;
+- the clock again, if the later revisions span more than that: a clock that ran at the usual rate wrote them.
 
 Every function works on a connection inside a write transaction that the caller holds.
 """
@@ -24,11 +24,11 @@ _MOMENT_NS = 60 * _NS
 _STRETCH_NS_MAX = 31 * 86_400 * _NS
 _LATER = "SELECT at_ns FROM records WHERE at_ns > ? ORDER BY at_ns"
 _TIME_NS_MAX = 2**63 - 1
-_ROOM_NS = 365 * 86_400 * _NS  # behind the newest revision, for those that follow
+_ROOM_NS = 365 * 86_400 * _NS  # after the newest revision, for later ones
 
 
 class Dates(msgspec.Struct, frozen=True):
-    """The time of the first revision to be written, and how many got new dates, the newest from which time."""
+    """The time of the next revision, the number of redated ones, and the newest time that was replaced."""
 
     first_ns: int
     redated: int = 0
@@ -36,7 +36,7 @@ class Dates(msgspec.Struct, frozen=True):
 
 
 def find_dates(connection: apsw.Connection, replica: str, at: float) -> Dates:
-    """When the next revisions are to be dated, written `at` Unix seconds; gives a new date to what cannot be true.
+    """The dates for revisions written `at` Unix seconds; redates stored ones whose date cannot be true.
 
     Raises ReplicaRejected when the clock shows a time that cannot be stored.
     """
@@ -44,7 +44,7 @@ def find_dates(connection: apsw.Connection, replica: str, at: float) -> Dates:
     if not 0 <= now_ns < _TIME_NS_MAX - _ROOM_NS:
         raise ReplicaRejected(
             replica,
-            "This machine's clock shows a time before 1970 or after 2261, and revisions are dated by it.",
+            "This machine's clock, which dates revisions, shows a time before 1970 or after 2261.",
             "Nothing was written. Set the clock, best by NTP.",
         )
     newest_ns = _newest(connection)
@@ -57,7 +57,7 @@ def find_dates(connection: apsw.Connection, replica: str, at: float) -> Dates:
         return Dates(newest_ns + 1)
     before_ns = _newest(connection, now_ns)
     start_ns = max(before_ns + 1, now_ns - len(later))
-    # Ascending, and each to an earlier time that no other has.
+    # Ascending, each to an earlier time that no other revision has.
     connection.executemany(
         "UPDATE records SET at_ns = ? WHERE at_ns = ?",
         ((start_ns + place, ns) for place, ns in enumerate(later)),

@@ -1,6 +1,6 @@
-"""How fast the history file grows, judged by the newest revisions.
+"""Estimates the growth of the history file from the newest revisions.
 
-The first revision of a record is left out: a home is filled once. Works on a connection inside a transaction that
+Ignores the first revision of each record, because a home is filled only once. Works on a connection inside a transaction that
 the caller holds.
 """
 
@@ -12,7 +12,7 @@ _NS = 1_000_000_000
 _DAY_NS = 86_400 * _NS
 _LOOKED_BACK_NS = 7 * _DAY_NS
 _SAMPLE_MAX = 5_000
-# Of a row: its header and that of its index entry; and the share of a page that stays empty.
+# Overhead of a row: its header and its index entry's; and the unused share of a page.
 _OVERHEAD_BYTES, _FILL = 40, 1.1
 _SAMPLE = """SELECT count(*), min(at_ns), coalesce(sum(iif(rev > 1, 1, 0)), 0), coalesce(sum(iif(rev > 1, bytes, 0)), 0) FROM (
   SELECT at_ns, rev, length(payload) + 2 * (length(registry) + length(id)) + length(op) + length(hash) + length(digest)
@@ -20,7 +20,7 @@ _SAMPLE = """SELECT count(*), min(at_ns), coalesce(sum(iif(rev > 1, 1, 0)), 0), 
 
 
 def bytes_per_second(connection: apsw.Connection, now_ns: int) -> float:
-    """By how much the file grows a second, as it did in the last week, or over the newest revisions."""
+    """The file's growth per second in the last week, or over the newest revisions."""
     [row] = connection.execute(_SAMPLE, (now_ns - _LOOKED_BACK_NS, now_ns, _SAMPLE_MAX))
     sampled, oldest_ns, revisions, bytes_ = cast("tuple[int, int, int, float]", row)
     if not sampled:
@@ -30,7 +30,7 @@ def bytes_per_second(connection: apsw.Connection, now_ns: int) -> float:
     else:
         [(first_ns,)] = connection.execute("SELECT min(at_ns) FROM records")
         assert isinstance(first_ns, int), "at_ns is an INTEGER PRIMARY KEY"
-        # A history of an hour says little of a day.
+        # One hour of history predicts little about a day.
         span_ns = max(min(now_ns - first_ns, _LOOKED_BACK_NS), _DAY_NS)
     grown = (bytes_ + revisions * _OVERHEAD_BYTES) * _FILL
     return float(grown) / max(span_ns / _NS, 1.0)

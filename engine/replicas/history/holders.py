@@ -1,7 +1,7 @@
-"""Which entities ever had an entity_id: a small table beside the revisions, so that a lookup need not read all payloads.
+"""A small table of the entities that ever had an entity_id, so that a lookup need not read all payloads.
 
-Triggers keep it, so it is right whichever program appends revisions. A file that was made before there was such a
-table is read into it in steps; until that is done the revisions themselves are searched.
+Triggers maintain it, so it is correct for revisions of any program. For a file from before
+this table, its revisions are read into it in steps; until that is done the revisions themselves are searched.
 
 Every function works on a connection inside a transaction that the caller holds.
 """
@@ -12,7 +12,7 @@ import apsw
 
 from engine.replicas.sqlite_file.tables import has_table
 
-# CASE, because any program can write there, and a value that is no JSON would fail every statement that reads it.
+# CASE, because any program can write there, and every statement that reads a value fails if it is not JSON.
 _ENTITY_ID = (
     "CASE WHEN typeof({0}.payload) = 'text' AND json_valid({0}.payload)"
     " THEN json_extract({0}.payload, '$.entity_id') END"
@@ -26,7 +26,7 @@ _TRIGGER = (
     f"CREATE TRIGGER IF NOT EXISTS bearers_{{1}} AFTER {{1}} ON records WHEN {_IS_ENTITY} BEGIN{_NOTE}END"
 )
 STATEMENTS = (
-    # at_ns is that of the newest revision with this name.
+    # at_ns: the newest revision with this name.
     """CREATE TABLE IF NOT EXISTS bearers (entity_id TEXT NOT NULL, id TEXT NOT NULL, at_ns INTEGER NOT NULL,
       PRIMARY KEY (entity_id, id)) WITHOUT ROWID""",
     _TRIGGER.format("new", "insert"),
@@ -47,7 +47,7 @@ _PROGRESS = "INSERT INTO meta VALUES ('bearers', ?) ON CONFLICT (name) DO UPDATE
 
 
 def make_holders(connection: apsw.Connection, *, is_whole: bool) -> None:
-    """Make the table and its triggers; it `is_whole` where there are no revisions yet."""
+    """Create the table and its triggers; it `is_whole` if there are no revisions yet."""
     for statement in STATEMENTS:
         connection.execute(statement)
     connection.execute(_PROGRESS, (_ALL if is_whole else 0,))
@@ -63,12 +63,12 @@ def find_holders(connection: apsw.Connection, entity_id: str) -> list[str]:
 
 
 def is_whole(connection: apsw.Connection) -> bool:
-    """Whether all revisions were read into the table."""
+    """Whether the table covers all revisions."""
     return _progress(connection) == _ALL
 
 
 def read_in(connection: apsw.Connection, revisions: int) -> None:
-    """Read so many revisions more into the table, which is made if it is not there."""
+    """Read the next `revisions` revisions into the table; creates it if missing."""
     done = _progress(connection)
     if done is None:
         make_holders(connection, is_whole=False)
@@ -80,7 +80,7 @@ def read_in(connection: apsw.Connection, revisions: int) -> None:
         (done, revisions),
     ).fetchone()
     until = last[0] if last else None
-    if not isinstance(until, int) or until <= done:  # a damaged file may lead back
+    if not isinstance(until, int) or until <= done:  # a damaged file may go backwards
         until = None
     if until is not None:
         connection.execute(_READ_IN, (done, until))
@@ -88,7 +88,7 @@ def read_in(connection: apsw.Connection, revisions: int) -> None:
 
 
 def forget_holders(connection: apsw.Connection, before_ns: int) -> None:
-    """Forget names that no revision before this time says any more."""
+    """Delete names that no revision before this time has any more."""
     if _progress(connection) is not None:
         connection.execute(
             "DELETE FROM bearers WHERE at_ns < ?"
@@ -98,7 +98,7 @@ def forget_holders(connection: apsw.Connection, before_ns: int) -> None:
 
 
 def _progress(connection: apsw.Connection) -> str | int | None:
-    """Up to which revision the table was filled, or that it is whole; None without a table of ours."""
+    """The revision up to which the table is filled, or the mark of a complete table; None without a table of ours."""
     if not (has_table(connection, "bearers") and has_table(connection, "meta")):
         return None
     found = connection.execute("SELECT value FROM meta WHERE name = 'bearers'").fetchone()

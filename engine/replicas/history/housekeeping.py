@@ -1,7 +1,7 @@
-"""Keeps the history file small in steps, each so short that no event waits behind it for long.
+"""Keeps the history file small in steps, each short enough not to delay events.
 
-A step is one transaction over a bounded number of revisions or pages, or a read that takes no lock. The caller of the
-steps may stop between any two: what is not done is found again.
+A step is one transaction over a bounded number of revisions or pages, or a read that takes no lock. The caller may
+stop between any two steps: the next round finds the rest.
 """
 
 from collections import Counter
@@ -31,12 +31,12 @@ _NS = 1_000_000_000
 _REVISIONS_A_STEP = 1_000
 _PAGES_A_STEP = 256
 _EVERY_NS = 3_600 * _NS
-# While events never pause, one call in this many does a step all the same.
+# If events never pause, one call in this many still runs a step.
 _BUSY_LOOKS = 16
 
 
 class RetentionPlan(msgspec.Struct, frozen=True):
-    """What there is to look through, or why nothing may be forgotten now; and what was forgotten before."""
+    """The stretches to search, or the reason why nothing may be forgotten now; and what was forgotten before."""
 
     stretches: tuple[Stretch, ...] = ()
     doubt: str | None = None
@@ -54,11 +54,11 @@ class Housekeeper:
         self._rested_ns: int | None = None  # when the last round ended
         self._looks = 0
         self._thinned_until_ns = 0
-        self._just = Counter[bool]()  # what was forgotten here, by whether that was by thinning
+        self._just = Counter[bool]()  # revisions forgotten by this object, by whether thinning removed them
         self.growth = Growth()
 
     def tidy(self, *, is_calm: bool) -> bool:
-        """Do one step of a round, which begins every hour; True when nothing is left of it."""
+        """Run one step of the hourly round; True when the round is finished."""
         now_ns = self._now_ns()
         is_rested = self._rested_ns is not None and 0 <= now_ns - self._rested_ns < _EVERY_NS
         if self._steps is None and is_rested:
@@ -72,12 +72,12 @@ class Housekeeper:
         except StopIteration:
             self._steps, self._rested_ns = None, now_ns
         except BaseException:
-            self._steps, self._rested_ns = None, now_ns  # whatever it is lasts
+            self._steps, self._rested_ns = None, now_ns  # the cause persists; try again next hour
             raise
         return self._steps is None
 
     def plan(self, now_ns: int | None = None, before_ns: int | None = None) -> RetentionPlan:
-        """What there is to do; with `before_ns`, to forget what is older than that, whatever the clock says."""
+        """What there is to do; with `before_ns`, to forget everything older than that, without trusting the clock."""
         now_ns = self._now_ns() if now_ns is None else now_ns
         with self._file.reading() as connection:
             if not has_records(connection, self._file.replica):
@@ -100,7 +100,7 @@ class Housekeeper:
         return RetentionPlan(tuple(found), None if before_ns else doubt, memory)
 
     def steps(self, plan: RetentionPlan) -> Iterator[int]:
-        """Carry the plan out, a step at a time; yields how many revisions each forgot."""
+        """Carry out the plan, a step at a time; yields the number of revisions that each step forgot."""
         yield from self._read_in()
         forgotten = 0
         for stretch in plan.stretches:
@@ -119,7 +119,7 @@ class Housekeeper:
             yield from self.give_back()
 
     def count(self, plan: RetentionPlan) -> tuple[int, int]:
-        """How many revisions the plan would forget by age and by thinning; nothing is changed."""
+        """The numbers of revisions that the plan would forget by age and by thinning; changes nothing."""
         by_age = by_thinning = 0
         for stretch in plan.stretches:
             after_ns: int | None = stretch.start_ns
@@ -132,12 +132,14 @@ class Housekeeper:
         return by_age, by_thinning
 
     def give_back(self) -> Iterator[int]:
-        """Give free pages back to the file system, where the file was made for that."""
+        """Return free pages to the file system, if the file supports it."""
         before: int | None = None
         while True:
             with self._file.reading() as connection:
                 free = connection.pragma("freelist_count") if connection.pragma("auto_vacuum") else 0
-            if not free or (before is not None and free >= before):  # others take pages, or it is damaged
+            if not free or (
+                before is not None and free >= before
+            ):  # another program uses pages, or the file is damaged
                 return
             before = free
             with self._file.writing() as connection:
@@ -160,7 +162,7 @@ class Housekeeper:
                 chunk = find_forgettable(connection, stretch, after_ns, _REVISIONS_A_STEP)
             if chunk.count:
                 with self._file.writing() as connection:
-                    # Another process may have done it since.
+                    # Another process may have done it meanwhile.
                     chunk = find_forgettable(connection, stretch, after_ns, _REVISIONS_A_STEP)
                     if chunk.count:
                         forget(connection, stretch, chunk)
@@ -184,5 +186,5 @@ class Housekeeper:
 
 
 def _next(chunk: Chunk, after_ns: int) -> int | None:
-    """Where to continue; None at the end, and where a damaged file leads back."""
+    """Where to continue; None at the end, and where a damaged file goes backwards."""
     return chunk.until_ns if chunk.until_ns is not None and chunk.until_ns > after_ns else None

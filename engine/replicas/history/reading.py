@@ -1,7 +1,7 @@
-"""Queries of the history file about the past, each a statement that reads by index.
+"""Queries of the history file about the past; every statement uses an index.
 
-No statement here reads all revisions of a record, or all records' revisions: a page costs what it holds, and the home
-as of a time costs one search per record, however long the history is.
+No statement here reads all revisions of a record, or of all records: a page costs what it holds, and the home
+at a time costs one search per record, however long the history is.
 """
 
 # ruff: noqa: S608 (names in statements are our own columns; values are bound)
@@ -19,14 +19,14 @@ from engine.replicas.history.revisions import TOMBSTONE, revision_of
 REVISION = ("at_ns", "registry", "id", "op", "rev", "hash", "payload", "run_id", "ha_version")
 _SELECT = f"SELECT {', '.join(REVISION)} FROM records"
 _OF_KEY = "registry = ? AND id = ?"
-# The newest revision of one key as of a time, and the newest of all of a version that is known and that stands then.
+# One key's newest revision at a time, and the newest revision live at that time whose Home Assistant version is known.
 _KEY_AS_OF = f"{_SELECT} WHERE {_OF_KEY} AND at_ns <= ? ORDER BY at_ns DESC LIMIT 1"
 _VERSION_AS_OF = (
     f"{_SELECT} AS r WHERE at_ns <= ?1 AND hash != '-' AND ha_version IS NOT NULL AND NOT EXISTS (SELECT 1 FROM records AS n"
     " WHERE n.registry = r.registry AND n.id = r.id AND n.at_ns > r.at_ns AND n.at_ns <= ?1) ORDER BY at_ns DESC LIMIT 1"
 )
 _EDGE = "SELECT max(at_ns) FROM records WHERE at_ns <= ?"
-# Every key once, each found by a search behind the one before. The last condition ends it where a damaged index leads back.
+# Every key once, each found by a search after the previous one. The last condition stops where a damaged index goes backwards.
 _KEYS = """WITH RECURSIVE keys (at_ns, registry, id) AS (
   SELECT * FROM (SELECT at_ns, registry, id FROM records ORDER BY registry, id LIMIT 1)
   UNION ALL
@@ -40,7 +40,7 @@ _AS_OF = (
 )
 _BY_KEY = " ORDER BY keys.registry, keys.id"
 AS_OF = f"{_KEYS}{_AS_OF}{_BY_KEY}"
-# The same of the keys of one registry.
+# The same for the keys of one registry.
 _KEYS_OF = """WITH RECURSIVE keys (at_ns, registry, id) AS (
   SELECT * FROM (SELECT at_ns, registry, id FROM records WHERE registry = ? ORDER BY id LIMIT 1)
   UNION ALL
@@ -58,7 +58,7 @@ _FIRST = f"SELECT min(at_ns) FROM records WHERE {_OF_KEY}"
 _LAST = f"SELECT max(at_ns) FROM records WHERE {_OF_KEY}"
 _PAGE = f"{_SELECT} WHERE {_OF_KEY} AND at_ns >= ? AND rev > ? ORDER BY at_ns LIMIT ?"
 _NEWEST = f"{_SELECT} WHERE {_OF_KEY} AND at_ns < ? AND rev < ? ORDER BY at_ns DESC LIMIT ?"
-# Only where Home Assistant itself has written the record since the revision before: what an upgrade adds is no delay.
+# Only where Home Assistant itself wrote the record since the previous revision: a field added by an upgrade is not a delay.
 _DELAYS = """SELECT r.at_ns, r.modified_us FROM records AS r WHERE r.at_ns > ? AND r.op = 'update'
   AND typeof(r.modified_us) = 'integer' AND r.modified_us > (SELECT p.modified_us FROM records AS p
     WHERE p.registry = r.registry AND p.id = r.id AND p.at_ns < r.at_ns ORDER BY p.at_ns DESC LIMIT 1)
@@ -68,27 +68,27 @@ _ALL = -1  # as a LIMIT
 _REV_MAX = 2**63 - 1
 COUNTED_MAX = 10_000  # takes 1 ms
 
-_MANY = ("device", "entity")  # the other registries are few and read whole
+_MANY = ("device", "entity")  # the other registries are small and read completely
 
 # Fetches all rows of a statement (statement, names of its columns, bindings).
 Fetch = Callable[[str, Sequence[str], Sequence[str | int]], list[Any]]
 
 
 def fetch_page(fetch: Fetch, key: Key, after: int, limit: int | None) -> list[Any]:
-    """The revisions of a key behind the one numbered `after`, oldest first."""
+    """The revisions of a key after the one numbered `after`, oldest first."""
     start_ns = _first_behind(fetch, key, after) if after else 0
     return fetch(_PAGE, REVISION, (*key, start_ns, after, _ALL if limit is None else limit))
 
 
 def fetch_newest(fetch: Fetch, key: Key, limit: int, before: int | None) -> list[Any]:
-    """The newest revisions of a key, of those before the one numbered `before`, oldest first."""
+    """The newest revisions of a key, before the one numbered `before` if given, oldest first."""
     rev = _REV_MAX if before is None else before
     end_ns = _REV_MAX if before is None else _first_behind(fetch, key, before - 1)
     return fetch(_NEWEST, REVISION, (*key, end_ns, rev, limit))[::-1]
 
 
 def fetch_edge(fetch: Fetch, at_ns: int) -> int | None:
-    """When the last revision up to a time was made; None if there is none."""
+    """The time of the last revision up to a time; None if there is none."""
     [(edge,)] = fetch(_EDGE, ("edge",), (at_ns,))
     return edge if isinstance(edge, int) else None
 
@@ -96,10 +96,10 @@ def fetch_edge(fetch: Fetch, at_ns: int) -> int | None:
 def find_record_as_of(
     fetch: Fetch, at_ns: int, registry: str, asked: str, holders: Callable[[], Iterable[str]]
 ) -> dict[Key, Revision]:
-    """What `Records.as_of_record` gives; `holders` are the ids of the entities that ever had `asked` as their entity_id.
+    """The result of `Records.as_of_record`; `holders` are the ids of the entities that ever had `asked` as their entity_id.
 
-    What is few is read whole: areas, floors, labels, categories and config entries. Of devices and entities only those that
-    the record refers to, and of a device also its entities, which it counts.
+    Small registries are read completely: areas, floors, labels, categories and config entries. Of devices and entities, only
+    those that the record refers to, and for a device also its entities, which it counts.
     """
     found: dict[Key, Revision] = {}
 
@@ -121,7 +121,7 @@ def find_record_as_of(
             add(fetch(_KEY_AS_OF, REVISION, (*key, at_ns)))
         looked_for |= keys
         keys = {key for revision in found.values() for key in _referred(revision)} - looked_for
-    # Names follow the rule of the version that wrote the home last.
+    # Names follow the rule of the Home Assistant version that last wrote the home.
     add(fetch(_VERSION_AS_OF, REVISION, (at_ns,)))
     return dict(sorted(found.items()))
 
@@ -138,9 +138,9 @@ def _referred(revision: Revision) -> list[Key]:
 
 
 def fetch_count(fetch: Fetch, key: Key, forgotten: int) -> int:
-    """How many revisions of a key there are, of which so many were `forgotten`.
+    """The number of stored revisions of a key; `forgotten` were deleted.
 
-    A few are counted. The number of more follows from their revision numbers, which begin at 1 and have no gaps but for what was forgotten.
+    Small numbers are counted. Larger ones follow from the revision numbers, which begin at 1 and have gaps only for forgotten ones.
     """
     [(count,)] = fetch(_COUNT, ("count",), (*key, COUNTED_MAX + 1))
     if count <= COUNTED_MAX:
@@ -155,13 +155,13 @@ def fetch_count(fetch: Fetch, key: Key, forgotten: int) -> int:
 
 
 def fetch_delays(fetch: Fetch, since_ns: int) -> list[tuple[float, float]]:
-    """(Unix seconds of the commit, how long after Home Assistant's change it was) of updates since then."""
+    """(Unix seconds of the commit, seconds since Home Assistant's change) of updates since then."""
     rows = fetch(_DELAYS, ("at_ns", "modified_us"), (since_ns, DELAYS_MAX))
     return [(at_ns / 1e9, max(0.0, at_ns / 1e9 - modified_us / 1e6)) for at_ns, modified_us in rows]
 
 
 def _first_behind(fetch: Fetch, key: Key, after: int) -> int:
-    """The time of the first revision that is numbered higher than `after`, by halving: numbers rise with the time."""
+    """The time of the first revision with a number above `after`, by binary search: numbers rise with time."""
     [(low,)], [(high,)] = fetch(_FIRST, ("low",), key), fetch(_LAST, ("high",), key)
     if low is None:
         return _REV_MAX

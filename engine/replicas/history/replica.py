@@ -1,9 +1,9 @@
 """The history file: an append-only SQLite file with every version of every record, for homes without InfluxDB.
 
-The newest revision of a key is what the replica holds; a tombstone ends it, and the key may return. Rows are
-only ever appended, and forgotten if the settings say so (`retention`): what another program altered is answered by a
-`repair` revision, never by an update.
-A stored hash is believed only while the revision's digest is the one it was written with.
+The newest revision of a key is the replica's content; a tombstone ends the key, which may return. Rows are
+only appended, and deleted if the settings allow it (`retention`): a row that another program altered gets a
+`repair` revision, never an update.
+A stored hash is trusted only if the revision's digest still matches.
 """
 
 # ruff: noqa: S608 (names in statements are our own columns; values are bound)
@@ -70,13 +70,13 @@ class HistoryFile(FileReplica, Records):
     def __init__(
         self, file: ApswFile, retention: Retention = KEEP_ALL, clock: Callable[[], float] = time.time
     ) -> None:
-        """`clock` gives Unix seconds, by which is forgotten what `retention` says."""
+        """`clock` gives Unix seconds, which decide what `retention` deletes."""
         self._file = self.file = file
         self.housekeeper = Housekeeper(file, retention, clock)
         self._note: str | None = None
 
     def tidy(self, *, is_calm: bool) -> bool:
-        """Forget what is due, a step at a time, and move what was committed from SQLite's log into the file.
+        """Delete old revisions, a step at a time, and move commits from SQLite's log into the file.
 
         Raises ReplicaError.
         """
@@ -84,7 +84,7 @@ class HistoryFile(FileReplica, Records):
         return self._file.shorten_log(is_calm=is_calm) and is_kept
 
     def data_version(self) -> int:
-        """A number that changes when another program writes to the file. It means nothing in another process."""
+        """A number that changes when another program writes to the file. Only valid within this process."""
         return self._file.data_version()
 
     def observe(self) -> Observed:
@@ -95,7 +95,7 @@ class HistoryFile(FileReplica, Records):
             return Observed(_observe(connection) if is_there else {})
 
     def read(self, keys: Iterable[Key]) -> dict[Key, StoredRow]:
-        """The newest revisions of the given keys that are not deleted."""
+        """The newest revisions of those keys that are not deleted."""
         newest = f"{_SELECT_VERSION} WHERE registry = ? AND id = ? ORDER BY at_ns DESC LIMIT 1"
         found = {}
         with self._file.reading() as connection:
@@ -117,23 +117,23 @@ class HistoryFile(FileReplica, Records):
         self._note = note_of(dates, run.at)
 
     def take_note(self) -> str | None:
-        """What the last write corrected and a person should know; returned once."""
+        """A note for the user about corrections by the last write; returned once."""
         note, self._note = self._note, None
         return note
 
     def home(self) -> frozenset[str]:
-        """The config entries of the home that this file is of; none where nothing is remembered."""
+        """The config entries of this file's home; empty if none are stored."""
         with self._file.reading() as connection:
             return decode_home(connection, META) if has_records(connection, NAME) else frozenset()
 
     def remember_home(self, entry_ids: frozenset[str]) -> None:
-        """Be of the home with these config entries from now on."""
+        """Store the config entries that identify the file's home."""
         with self._file.writing() as connection:
             ensure_records(connection, NAME)
             keep_home(connection, META, entry_ids)
 
     def order(self) -> Mapping[Key, int]:
-        """The positions of areas and floors that were kept last; none where none were."""
+        """The stored positions of areas and floors; may be empty."""
         with self._file.reading() as connection:
             if not has_records(connection, NAME):
                 return {}
@@ -141,13 +141,13 @@ class HistoryFile(FileReplica, Records):
             return decode_order(found[0]) if found is not None else {}
 
     def keep_order(self, positions: Mapping[Key, int], run: Run) -> None:
-        """Keep these positions in place of earlier ones."""
+        """Replace the stored positions."""
         with self._file.writing() as connection:
             ensure_records(connection, NAME)
             keep_order(connection, positions)
 
     def digest(self, *, seed: int | None = None, reread: bool = True) -> str | None:
-        """A digest over the newest revision of every key; None if they cannot be ours. See `Replica.digest`."""
+        """A digest over the newest revision of every key; None if they cannot have been written by us. See `Replica.digest`."""
         with self._file.reading() as connection:
             if reread:
                 self._file.note_seen()
@@ -157,21 +157,21 @@ class HistoryFile(FileReplica, Records):
             return sum_rows(connection, [_NEWEST_TEXT], seed).text() if is_there else None
 
     def timeline(self, key: Key, *, after: int = 0, limit: int | None = None) -> list[Revision]:
-        """The revisions of a key behind the one numbered `after`, oldest first, at most `limit`."""
+        """The revisions of a key after the one numbered `after`, oldest first, at most `limit`."""
         with self._file.reading() as connection:
             is_there = has_records(connection, NAME)
             rows = fetch_page(partial(fetch_rows, connection), key, after, limit) if is_there else []
         return [revision_of(row) for row in rows]
 
     def newest(self, key: Key, limit: int, *, before: int | None = None) -> list[Revision]:
-        """The newest revisions of a key, of those before the one numbered `before`; oldest first, at most `limit`."""
+        """The newest revisions of a key, before the one numbered `before` if given; oldest first, at most `limit`."""
         with self._file.reading() as connection:
             is_there = has_records(connection, NAME)
             rows = fetch_newest(partial(fetch_rows, connection), key, limit, before) if is_there else []
         return [revision_of(row) for row in rows]
 
     def count(self, key: Key) -> int:
-        """How many revisions a key has."""
+        """The number of revisions of a key."""
         with self._file.reading() as connection:
             if not has_records(connection, NAME):
                 return 0
@@ -185,7 +185,7 @@ class HistoryFile(FileReplica, Records):
             return fetch_delays(partial(fetch_rows, connection), int(since * _NS)) if is_there else []
 
     def begins_at(self) -> float | None:
-        """When the first revision that is kept was made, Unix seconds; None if there is none."""
+        """The time of the oldest stored revision, Unix seconds; None if there is none."""
         with self._file.reading() as connection:
             if not has_records(connection, NAME):
                 return None
@@ -193,12 +193,12 @@ class HistoryFile(FileReplica, Records):
             return None if first_ns is None else first_ns / _NS
 
     def forgotten(self, key: Key) -> Forgotten:
-        """What is not known any more, of the home and of this record."""
+        """What was forgotten about the home and this record."""
         with self._file.reading() as connection:
             return read_forgotten(connection, key) if has_records(connection, NAME) else NOTHING_FORGOTTEN
 
     def growth(self) -> Growth:
-        """How the file grows, as found when it was tidied last. Never waits."""
+        """The file's growth, as measured by the last housekeeping. Never waits."""
         return self.housekeeper.growth
 
     def holders(self, entity_id: str) -> list[Key]:
@@ -210,8 +210,8 @@ class HistoryFile(FileReplica, Records):
     def as_of(self, at: float) -> dict[Key, Revision]:
         """The newest revision of every record that existed at a moment, sorted by key.
 
-        `at` is in Unix seconds and counts to the millisecond: a commit is seen whole, though its revisions are
-        some nanoseconds apart. Raises HistoryForgotten for a time before what is kept.
+        `at` is in Unix seconds and counts to the millisecond: a commit counts as a whole, though its revisions are
+        some nanoseconds apart. Raises HistoryForgotten for a time before the retained history.
         """
         with self._file.reading() as connection:
             at_ns = known_ns(connection, NAME, at)
@@ -220,7 +220,7 @@ class HistoryFile(FileReplica, Records):
         return {revision.key: revision for revision in revisions if revision.hash != TOMBSTONE}
 
     def as_of_record(self, at: float, registry: str, asked: str) -> dict[Key, Revision]:
-        """As `as_of`, but what one record is shown with, found by its id or entity_id; see `Records.as_of_record`."""
+        """As `as_of`, but only the records shown with one record, found by its id or entity_id; see `Records.as_of_record`."""
         with self._file.reading() as connection:
             at_ns = known_ns(connection, NAME, at)
             if not has_records(connection, NAME):
@@ -229,7 +229,7 @@ class HistoryFile(FileReplica, Records):
             return find_record_as_of(partial(fetch_rows, connection), at_ns, registry, asked, holders)
 
     def edge(self, at: float) -> Hashable | None:
-        """What `as_of` depends on: the last revision until then, and whether anything was written since, or forgotten."""
+        """What `as_of` depends on: the last revision up to then, and whether anything was written or forgotten since."""
         with self._file.reading() as connection:
             at_ns = known_ns(connection, NAME, at)
             if not has_records(connection, NAME):
@@ -247,10 +247,10 @@ def open_history(  # noqa: PLR0913 (ways to open it, by keyword)
     retention: Retention = KEEP_ALL,
     clock: Callable[[], float] = time.time,
 ) -> HistoryFile:
-    """The history file at `path`, which is neither opened nor made before it is needed.
+    """The history file at `path`, which is opened or created only when needed.
 
-    `private_copy` reads one moment and leaves no trace beside the file. It stands for a copy, and makes none where it
-    can be helped: a history may be large.
+    With `private_copy` it shows one moment and leaves no files beside the original. It avoids an actual copy
+    where possible: a history may be large.
     """
     return HistoryFile(
         ApswFile(
@@ -267,7 +267,7 @@ def open_history(  # noqa: PLR0913 (ways to open it, by keyword)
 
 
 def _observe(connection: apsw.Connection) -> dict[Key, str]:
-    # Row by row: all payloads of a large home at once are tens of megabytes, which leave gaps behind.
+    # Row by row: all payloads of a large home together are tens of megabytes, which fragment the memory.
     try:
         return dict(versions_of(connection.execute(_NEWEST)))
     except UnicodeDecodeError:

@@ -1,14 +1,14 @@
-"""What the history file forgets, and what it remembers of having forgotten.
+"""Deletes old revisions of the history file, and records what was deleted.
 
-Two things may be forgotten, each only if its setting allows it:
+There are two ways, each only if its setting allows it:
 
-- by age: what is older than the edge, but for the state of every record at the edge. So the home is known exactly as
-  of any time from the edge on, and as of no earlier one. Of a record that had ended by then nothing is left;
-- by thinning: of a record that changed more than once within an interval, all but its last revision there. Only
-  intervals that are over are thinned, and a record's newest revision always stays.
+- by age: revisions older than the edge, except the state of every record at the edge. So the home is known exactly at
+  any time from the edge on, and not before. Nothing is left of a record that had ended by then;
+- by thinning: if a record changed more than once within an interval, all but its last revision there. Only
+  past intervals are thinned, and a record's newest revision always stays.
 
-The edge is written in the transaction that first deletes something behind it, so no reader ever finds a gap that the
-file does not admit to. From then on the schema is 2: a program that knows 1 would report a home that never existed.
+The edge is written in the transaction that first deletes something before it, so no reader ever finds a gap that the
+file does not declare. From then on the schema is 2: a program that knows only 1 would report a home that never existed.
 
 Every function works on a connection inside a transaction that the caller holds.
 """
@@ -52,7 +52,7 @@ _COUNT_THESE = (
     " ON CONFLICT (registry, id) DO UPDATE SET by_age = by_age + excluded.by_age,"
     " by_thinning = by_thinning + excluded.by_thinning"
 )
-# Of records that are gone for good nothing is kept, or the table would grow with every record that ever was.
+# Counts of records that are gone for good are deleted, or the table would grow with every record that ever existed.
 _DROP_COUNTS = (
     f"DELETE FROM forgotten WHERE (registry, id) IN (SELECT registry, id FROM records AS r WHERE at_ns IN {_THESE}"
     " AND NOT EXISTS (SELECT 1 FROM records AS n WHERE n.registry = r.registry AND n.id = r.id AND n.at_ns > r.at_ns))"
@@ -69,7 +69,7 @@ _NAMES = (
 
 
 class Retention(msgspec.Struct, frozen=True):
-    """What may be forgotten; with zeros, nothing."""
+    """What may be forgotten; zeros allow nothing."""
 
     keep_days: float = 0
     thin_seconds: int = 0
@@ -82,7 +82,7 @@ KEEP_ALL = Retention()
 
 
 class Memory(msgspec.Struct, frozen=True):
-    """What a file remembers of having forgotten; zeros where it never did."""
+    """The file's record of what it forgot; zeros if nothing."""
 
     known_from_ns: int = 0
     thinned_until_ns: int = 0
@@ -92,7 +92,7 @@ class Memory(msgspec.Struct, frozen=True):
 
 
 class Stretch(msgspec.Struct, frozen=True):
-    """Revisions between two times, of which some are to be forgotten: by age, or with an interval by thinning."""
+    """A time range with revisions to forget: by age, or with an interval by thinning."""
 
     start_ns: int
     end_ns: int
@@ -100,7 +100,7 @@ class Stretch(msgspec.Struct, frozen=True):
 
 
 class Chunk(msgspec.Struct, frozen=True):
-    """Revisions that were looked at, up to which time, and those of them that are to be forgotten, by their times."""
+    """A searched range of revisions: its end, and the times of the revisions in it to forget."""
 
     until_ns: int | None  # None if there were none
     outdated: list[int]
@@ -108,12 +108,12 @@ class Chunk(msgspec.Struct, frozen=True):
 
     @property
     def count(self) -> int:
-        """How many revisions are to be forgotten."""
+        """The number of revisions to forget."""
         return len(self.outdated) + len(self.ended)
 
 
 def read_memory(connection: apsw.Connection) -> Memory:
-    """What the file remembers of having forgotten."""
+    """The file's record of what it forgot."""
     if not has_table(connection, "meta"):
         return Memory()
     marks = ", ".join("?" * len(_NAMES))
@@ -122,7 +122,7 @@ def read_memory(connection: apsw.Connection) -> Memory:
 
 
 def known_ns(connection: apsw.Connection, replica: str, at: float) -> int:
-    """A time (Unix seconds), to the end of its millisecond. Raises HistoryForgotten when the home of then was forgotten."""
+    """A time (Unix seconds), to the end of its millisecond. Raises HistoryForgotten when that time was forgotten."""
     at_ns = int(at * _NS) + _MS_IN_NS
     known_from_ns = read_memory(connection).known_from_ns
     if at_ns < known_from_ns:
@@ -132,7 +132,7 @@ def known_ns(connection: apsw.Connection, replica: str, at: float) -> int:
 
 
 def read_forgotten(connection: apsw.Connection, key: Key) -> Forgotten:
-    """What was forgotten of the past, and of this record."""
+    """What was forgotten about the past and about this record."""
     memory = read_memory(connection)
     if memory == Memory():
         return NOTHING_FORGOTTEN
@@ -154,10 +154,10 @@ def read_forgotten(connection: apsw.Connection, key: Key) -> Forgotten:
 def stretches(
     memory: Memory, retention: Retention, now_ns: int, newest_ns: int, thinned_until_ns: int = 0
 ) -> list[Stretch]:
-    """The stretches to look through: what is too old, and the intervals that are over, from `thinned_until_ns` on.
+    """The stretches to search: revisions that are too old, and past intervals from `thinned_until_ns` on.
 
-    The edge is a whole second, so that a query can name it as it is written. It is not past the newest revision: by a
-    clock that is ahead it would be, and then hide, until it has come, what is known.
+    The edge is a whole second, so that a query can state it exactly. It is never after the newest revision: if a clock
+    that is ahead put it there, it would hide known history until then.
     """
     found, edge_ns = [], memory.known_from_ns
     if retention.keep_days:
@@ -173,12 +173,12 @@ def stretches(
 
 
 def edge_at(before_ns: int) -> Stretch:
-    """The stretch that forgets what is older than a whole second."""
+    """The stretch that forgets everything before a time, rounded down to a whole second."""
     return Stretch(_START_NS, before_ns // _NS * _NS)
 
 
 def find_forgettable(connection: apsw.Connection, stretch: Stretch, after_ns: int, limit: int) -> Chunk:
-    """What is to be forgotten of the next `limit` revisions of a stretch behind `after_ns`."""
+    """The revisions to forget among the next `limit` of a stretch after `after_ns`."""
     statement = _CROWDED if stretch.interval_ns else _OLD
     rows: list[Any] = connection.execute(
         statement, (after_ns, stretch.end_ns, stretch.interval_ns or stretch.end_ns, limit)
@@ -191,7 +191,7 @@ def find_forgettable(connection: apsw.Connection, stretch: Stretch, after_ns: in
 
 
 def forget(connection: apsw.Connection, stretch: Stretch, chunk: Chunk) -> None:
-    """Delete what is to be forgotten, and remember that it was. The transaction must be one that writes."""
+    """Delete the chunk's revisions, and record that. Needs a write transaction."""
     connection.execute(_TABLE)
     connection.execute(_RAISE, ("schema_version", FORGETFUL_SCHEMA))
     ended = chunk.ended
@@ -217,6 +217,6 @@ def forget(connection: apsw.Connection, stretch: Stretch, chunk: Chunk) -> None:
 
 
 def date_back(connection: apsw.Connection, until_ns: int) -> None:
-    """The clock had been ahead: what is known is known from this time on at the latest."""
+    """After a clock that was ahead: move the edge back to this time if it is later."""
     for name in ("known_from_ns", "thinned_until_ns"):
         connection.execute("UPDATE meta SET value = min(value, ?) WHERE name = ?", (until_ns, name))

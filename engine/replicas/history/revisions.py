@@ -1,4 +1,4 @@
-"""Revisions of the history file: operations as rows to append, and rows as versions and revisions."""
+"""Encodes operations as rows of the history file, and decodes rows to versions and revisions."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
@@ -16,7 +16,7 @@ from engine.core.records.revision import Revision
 from engine.errors import SourceInvalid
 from engine.ports import Run
 
-TOMBSTONE = "-"  # the hash of a revision that ends a record
+TOMBSTONE = "-"  # the hash in a revision that ends a record
 
 _NS = 1_000_000_000
 _HASH_PREFIX = f"{HASH_VERSION}:"
@@ -32,7 +32,7 @@ class Draft(msgspec.Struct, frozen=True):
 
 
 def draft_revisions(operation: Operation, run: Run) -> list[Draft]:
-    """The revisions that an operation amounts to: one, or two where a record's id changed."""
+    """The revisions for an operation: one, or two if a record's id changed."""
     key, record = operation.key, operation.after
     if operation.action is Action.DELETE or record is None:
         return [Draft(key, "delete", None, TOMBSTONE)]
@@ -71,12 +71,12 @@ _encode = msgspec.msgpack.Encoder().encode
 
 
 def digest_revision(registry: object, id_: object, hash_: object, payload: object) -> str:
-    """A digest over what a revision says of which record; of any values, so that junk has one as well."""
+    """A digest of a revision's key and content; works for any values, so that junk has one too."""
     return blake2b(_encode((registry, id_, hash_, payload)), digest_size=16).hexdigest()
 
 
 def versions_of(rows: Iterable[Sequence[Any]]) -> Iterator[tuple[Key, str]]:
-    """The versions of newest revisions (registry, id, hash, payload, digest), tombstones left out."""
+    """The versions of newest revisions (registry, id, hash, payload, digest), without tombstones."""
     for registry, id_, hash_, payload, digest in rows:
         actual = digest_revision(registry, id_, hash_, payload)
         if digest != actual:
@@ -102,13 +102,13 @@ def revision_of(row: Sequence[Any]) -> Revision:
 
 
 def payload_fields(registry: str, payload: object) -> dict[str, Json]:
-    """The canonical fields in a payload; what else is there if it is no record, so that a person can see it."""
+    """The canonical fields in a payload; for anything but a record, its content in a form that can be shown."""
     content = read_payload(registry, payload)
     return canonical_fields(content) if isinstance(content, Record) else content
 
 
 def read_payload(registry: str, payload: object) -> Record | dict[str, Json]:
-    """The record in a payload; what else is there if it is none, so that a person can see it."""
+    """The record in a payload; for anything else, its content in a form that can be shown."""
     if not payload:
         return {}
     record = _record(registry, payload)
@@ -125,7 +125,7 @@ def _altered_version(registry: object, id_: object, payload: object, digest: str
     record = _record(registry, payload)
     if record is None or record.id_value != id_:
         return f"?:{digest}"
-    # The digest keeps it apart from the hash of an untouched revision, so that it shows and is repaired.
+    # The digest makes it differ from an intact revision's hash, so that it is reported and repaired.
     return f"{content_hash(record)}~{digest}"
 
 

@@ -1,4 +1,4 @@
-"""The history file's tables. Made within the first transaction that writes, so looking changes no file."""
+"""The history file's tables. Created in the first write transaction, so that reading changes no file."""
 
 import apsw
 
@@ -6,12 +6,12 @@ from engine.errors import ReplicaRejected
 from engine.replicas.history.holders import make_holders
 from engine.replicas.sqlite_file.tables import HISTORY, check_kind, has_table
 
-# A new file has the first schema; with the second, some of its past was forgotten, and the tables say what.
+# A new file has the first schema; in one with the second, part of the past was forgotten, and the tables record it.
 SCHEMA_VERSION, SCHEMA_MADE = 2, 1
 
 META = "meta"  # the table of names and values
 
-# at_ns orders all revisions: commit time, one nanosecond apart where one commit writes many.
+# at_ns orders all revisions: the commit's time, with a nanosecond between revisions of one commit.
 COLUMNS = (
     *(
         "at_ns",
@@ -33,13 +33,13 @@ _STATEMENTS = (
       at_ns INTEGER PRIMARY KEY, registry TEXT NOT NULL, id TEXT NOT NULL, op TEXT NOT NULL, rev INTEGER NOT NULL,
       hash TEXT NOT NULL, payload TEXT NOT NULL, digest TEXT NOT NULL, run_id TEXT NOT NULL, ha_version TEXT,
       modified_us INTEGER)""",
-    # Covers the search for the newest revision of every key, which therefore reads no older payload.
+    # Covers the search for every key's newest revision, so that it reads no older payloads.
     "CREATE INDEX IF NOT EXISTS records_newest ON records (registry, id, at_ns)",
 )
 
 
 def has_records(connection: apsw.Connection, replica: str) -> bool:
-    """Whether there is anything to read. Raises ReplicaRejected when a newer program made the tables."""
+    """Whether there is anything to read. Raises ReplicaRejected when a newer program created the tables."""
     check_kind(connection, replica, HISTORY)
     if has_table(connection, "meta"):
         rows = connection.execute("SELECT value FROM meta WHERE name = 'schema_version'").fetchall()
@@ -54,7 +54,7 @@ def has_records(connection: apsw.Connection, replica: str) -> bool:
 
 
 def ensure_records(connection: apsw.Connection, replica: str) -> None:
-    """Make the tables exist. Call it within a write transaction; raises ReplicaRejected."""
+    """Create the tables if missing. Needs a write transaction; raises ReplicaRejected."""
     if has_records(connection, replica):
         return
     for statement in _STATEMENTS:

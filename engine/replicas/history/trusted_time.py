@@ -1,8 +1,8 @@
-"""Whether the time is certain enough to forget by it.
+"""Decides whether the clock can be trusted enough to forget by it.
 
-A wall clock is no evidence: a machine may start in 2031, and everything would be older than any retention. Revisions
-are evidence as far as they continue: a clock that was wrong for a while leaves a gap. So where there is a gap of more
-than a month, up to now or between revisions, nothing is forgotten until revisions reach over more than a month behind it.
+A wall clock alone is no evidence: a machine may boot in 2031, and everything would exceed any retention. Revisions
+without gaps are evidence: a clock that was wrong for a while leaves a gap. So after a gap of more
+than a month, up to now or between revisions, nothing is forgotten until revisions span more than a month after it.
 
 Every function works on a connection inside a transaction that the caller holds.
 """
@@ -20,7 +20,7 @@ _GAP_NS_MAX = GAP_DAYS_MAX * _DAY_NS
 
 
 def find_doubt(connection: apsw.Connection, now_ns: int) -> str | None:
-    """Why this time cannot be believed; None if it can be, or where there is nothing to forget."""
+    """Why this time cannot be trusted; None if it can be, or if there is nothing to forget."""
     newest_ns = _one(connection, "SELECT max(at_ns) FROM records")
     if newest_ns is None:
         return None
@@ -39,7 +39,7 @@ def find_doubt(connection: apsw.Connection, now_ns: int) -> str | None:
 
 
 def _stretch_of(connection: apsw.Connection, newest_ns: int) -> tuple[int, bool]:
-    """Where the revisions begin that continue to the newest without a gap, or one far enough back; whether there are older ones."""
+    """Where the gapless run of revisions up to the newest begins, or a time far enough back in it; whether older ones exist."""
     begin_ns = newest_ns
     while newest_ns - begin_ns <= _GAP_NS_MAX:
         first_ns = _one(connection, "SELECT min(at_ns) FROM records WHERE at_ns >= ?", begin_ns - _GAP_NS_MAX)

@@ -16,4 +16,4 @@ def test_candidates_are_distinguished_by_their_verdicts() -> None:
     rows = {key: StoredRow(key, {"name": "Sun"}, {}, {}) for key in keys}
     verdicts = Verdicts(status_of(report(foreign("Sun", key="mock"))), NOON, AGELESS)
     reported = distinguished(Ambiguous("sun", keys, rows), verdicts)
-    assert reported.hint == "Say which: device/mock (Sun, foreign), device/d1 (Sun, real)."
+    assert reported.hint == "Choose one: device/mock (Sun, foreign), device/d1 (Sun, real)."

@@ -46,5 +46,5 @@ def test_an_installation_without_pages_says_so_and_explains_words(
     reconcile: Reconcile, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(docs, "FOLDERS", (tmp_path,))
-    assert "came without its pages" in reconcile("docs").out
+    assert "does not include the pages" in reconcile("docs").out
     assert GUARDS[GuardName.DELETE_RATIO].meaning in reconcile("docs", "delete_ratio").out

@@ -49,7 +49,7 @@ def test_a_snapshot_replaces_nothing_unless_told_to(
     (tmp_path / "a.db").write_text("mine")
     code, out, err = reconcile("store", "snapshot", "a.db", "--rows", "rows.db")
     assert (code, out) == (3, "")
-    assert err == "Error: a.db is there already.\nName another file, or replace it with --force.\n"
+    assert err == "Error: a.db already exists.\nName another file, or replace it with --force.\n"
     assert (tmp_path / "a.db").read_text() == "mine"
     assert reconcile("store", "snapshot", "a.db", "--rows", "rows.db", "--force").code == 0
     assert (tmp_path / "a.db").read_bytes().startswith(b"SQLite format 3")

@@ -1,1 +1,1 @@
-"""`doctor`: whether everything that a pass needs is there, and what the home is like now."""
+"""`doctor`: checks everything that a pass needs, and the state of the home."""

@@ -1,4 +1,4 @@
-"""`reconcile doctor`: look at everything a pass needs, and say of each what is the matter and what to change.
+"""`reconcile doctor`: check everything a pass needs, and report each fault and what to change.
 
 Writes nothing: the stores are opened as private copies.
 """
@@ -51,14 +51,14 @@ _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
 
 class Findings(msgspec.Struct, frozen=True):
-    """What `doctor --json` prints."""
+    """The output of `doctor --json`."""
 
     schema_version: int
     checks: tuple[Check, ...]
 
 
 def run_doctor(arguments: Arguments, stop: Interruption) -> int:
-    """Look at everything and print it. Returns the exit code: failed if any check failed."""
+    """Run all checks and print them. Returns the exit code: failed if any check failed."""
     checks = tuple(_checks(arguments, stop))
     if arguments.format == "json":
         emit_json(msgspec.json.encode(Findings(SCHEMA_VERSION, checks)))
@@ -69,7 +69,7 @@ def run_doctor(arguments: Arguments, stop: Interruption) -> int:
 
 
 def render_checks(checks: list[Check], paint: Paint) -> str:
-    """One line per check, and one for what to change."""
+    """One line per check, and one for its hint."""
     lines = []
     for check in checks:
         lines.append(
@@ -113,7 +113,7 @@ def needs_token(source_uri: str) -> bool:
 
 
 def check_token(loaded: LoadedSettings) -> Check:
-    """Whether there is a token where one is needed, and who can read it."""
+    """Whether there is a token if the source needs one, and who can read it."""
     scheme = loaded.settings.source.uri.partition(":")[0]
     key_file = loaded.settings.source.backup_key_file
     if scheme == "backup" and key_file and _is_open_to_others(key_file):
@@ -164,7 +164,7 @@ def _check_source(arguments: Arguments, loaded: LoadedSettings, stop: Interrupti
 
 
 def check_rows(loaded: LoadedSettings) -> Iterator[Check]:
-    """The rows file: readable, writable, of a known schema, and with room to grow."""
+    """Whether the rows file is readable, writable, of a known schema, and has room to grow."""
     path = Path(loaded.settings.rows.file)
     alone = msgspec.structs.replace(loaded.settings, records=RecordsSettings("none"))
     try:
@@ -181,7 +181,7 @@ def check_rows(loaded: LoadedSettings) -> Iterator[Check]:
 
 
 def check_log(path: Path) -> Iterator[Check]:
-    """Whether SQLite's log beside the file has grown, as it does while a program reads for long."""
+    """Whether SQLite's log beside the file has grown, as it does during long reads by another program."""
     log = Path(f"{os.path.realpath(path)}-wal")
     size = log.stat().st_size if log.is_file() else 0
     if size > _LOG_BYTES_WARN:
@@ -208,7 +208,7 @@ def check_records(loaded: LoadedSettings) -> Check:
 
 
 def check_influx(loaded: LoadedSettings) -> Iterator[Check]:
-    """What the InfluxDB reports: version, wire, permissions, retention, clock."""
+    """The findings about InfluxDB: version, wire, permissions, retention, clock."""
     from engine.composition.influx import check_influx
 
     words = {"ok": "ok", "warning": "warn", "failed": "fail"}
@@ -220,7 +220,7 @@ def check_influx(loaded: LoadedSettings) -> Iterator[Check]:
 
 
 def check_place(name: str, path: Path) -> Check:
-    """Whether the file can be written, its folder too (SQLite's journal is beside it), and how full the disk is."""
+    """Whether the file and its folder (for SQLite's journal) can be written, and how full the disk is."""
     folder = path.absolute().parent
     if not folder.is_dir():
         return Check(name, "fail", f"the folder {folder} does not exist", "Make it, or name another file.")

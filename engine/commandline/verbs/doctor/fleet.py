@@ -1,4 +1,4 @@
-"""What `reconcile doctor` says of the fleet that a home is shared in: who keeps it, and whether all were given the same settings."""
+"""The checks of `reconcile doctor` for a home's fleet: its owner, and whether all processes have the same settings."""
 
 from collections.abc import Iterator
 from time import time
@@ -17,7 +17,7 @@ _NAMED = 5
 
 
 def check_fleet(loaded: LoadedSettings) -> Iterator[Check]:
-    """Its processes, this home's, and homes of which they have different settings; nothing where no fleet is set."""
+    """Its processes, this home's owner, and homes with different settings; nothing if no fleet is configured."""
     if not loaded.settings.fleet.brokers:
         return
     from engine.composition.kafka import open_fleet
@@ -69,7 +69,7 @@ def _settings_check(differences: "tuple[SettingsDifference, ...]") -> Check:
 
 
 def _check_here(loaded: LoadedSettings, digests: dict[str, str | None]) -> Iterator[Check]:
-    """Whether this machine's settings of the home are those that the processes run with."""
+    """Whether this machine's settings of the home are the ones the processes use."""
     from engine.sites.sharing.digests import settings_digest
 
     here = settings_digest(loaded.settings)

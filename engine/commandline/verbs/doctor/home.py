@@ -1,4 +1,4 @@
-"""The checks of `reconcile doctor` of what was read of Home Assistant."""
+"""The checks of `reconcile doctor` on the data read from Home Assistant."""
 
 from collections.abc import Iterator
 
@@ -19,24 +19,24 @@ def check_rows_of_source(snapshot: Snapshot) -> Check:
         "source rows",
         "warn",
         f"{plural(len(rows), 'row')} cannot be used: {summary}{more}",
-        "All else is mirrored. Remove or repair them in Home Assistant; what a replica holds under them stays until then.",
+        "Everything else is mirrored. Remove or repair them in Home Assistant; until then their rows in a replica stay.",
     )
 
 
 def check_unread(snapshot: Snapshot) -> Iterator[Check]:
-    """Which registries were not read, and why."""
+    """The registries that were not read, and why."""
     if reasons := snapshot.reading.unread.registries:
         summary = "; ".join(reasons[registry] for registry in sorted(reasons))
         yield Check(
             "registries",
             "ok",
             f"not read: {summary}",
-            "That is normal where Home Assistant never had any. What is known of them is neither compared nor deleted.",
+            "That is normal if Home Assistant never had any. Their records in a replica are neither compared nor deleted.",
         )
 
 
 def check_state(snapshot: Snapshot) -> Check:
-    """Whether Home Assistant is in a state in which it may say that something is gone."""
+    """Whether Home Assistant's state allows trusting that missing records are gone."""
     health = snapshot.reading.health
     if health.corrupt_stores:
         stores = ", ".join(health.corrupt_stores)
@@ -67,7 +67,7 @@ def check_state(snapshot: Snapshot) -> Check:
 
 
 def check_clock(snapshot: Snapshot, now: float) -> Check:
-    """Whether Home Assistant wrote something later than `now` (Unix seconds): no answer carries its time of day."""
+    """Whether Home Assistant dated a change later than `now` (Unix seconds): no answer contains its current time."""
     newest = max((r.modified_at or 0.0 for r in snapshot.home.records.values()), default=0.0)
     ahead = newest - now
     if ahead > _SKEW_SECONDS_MAX:

@@ -1,4 +1,4 @@
-"""What `reconcile doctor` says of Kafka, where a home is kept in one."""
+"""The checks of `reconcile doctor` for a home kept in Kafka."""
 
 from collections.abc import Iterator
 
@@ -13,13 +13,13 @@ _WORDS = {"ok": "ok", "warning": "warn", "failed": "fail"}
 
 
 def without_kafka(loaded: LoadedSettings) -> LoadedSettings:
-    """The same without the Kafka beside the records store, which is a check of its own."""
+    """The settings without the Kafka beside the records store, which has its own check."""
     records = msgspec.structs.replace(loaded.settings.records, kafka_uri="")
     return msgspec.structs.replace(loaded, settings=msgspec.structs.replace(loaded.settings, records=records))
 
 
 def check_kafka(loaded: LoadedSettings) -> Iterator[Check]:
-    """What the cluster says of itself and of the topics; nothing where no Kafka is set."""
+    """The findings about the cluster and the topics; nothing if no Kafka is configured."""
     try:
         if not kafka_uri(loaded.settings):
             return

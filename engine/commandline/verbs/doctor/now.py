@@ -1,6 +1,6 @@
-"""What is wrong with the stores now, for `reconcile doctor`: the comparison of `reconcile drift`, in one check for each thing.
+"""The current faults of the stores for `reconcile doctor`: the comparison of `reconcile drift`, with a check per finding.
 
-The checks of connections come before; what they reported is not repeated here.
+The connections were checked before; their faults are not repeated here.
 """
 
 import time
@@ -20,15 +20,15 @@ from engine.settings.sections import LoadedSettings
 
 
 def check_now(arguments: Arguments, loaded: LoadedSettings, stop: Interruption) -> Iterator[Check]:
-    """One check for each guard that holds something and each kind of difference; or one that reports none."""
+    """One check for each guard that holds something back and each kind of difference; or one that reports none."""
     status = compare_now(arguments, loaded, stop)
     if status.report is None or not status.source.connected:
-        return  # the checks before say why
+        return  # earlier checks report the reason
     yield from checks_of(status)
 
 
 def checks_of(status: Status) -> Iterator[Check]:
-    """What a pass found."""
+    """The findings of a pass."""
     report = status.report
     assert report is not None, "there was a pass"
     for replica in report.replicas:

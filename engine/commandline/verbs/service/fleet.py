@@ -30,13 +30,13 @@ from engine.sites.sharing.draining import drain, drained_since, resume
 
 
 class FleetStatus(FleetOverview, frozen=True, kw_only=True):
-    """What `fleet status --json` prints."""
+    """The output of `fleet status --json`."""
 
     schema_version: int = SCHEMA_VERSION
 
 
 class FleetTopics(msgspec.Struct, frozen=True):
-    """What `fleet topics --json` prints."""
+    """The output of `fleet topics --json`."""
 
     schema_version: int
     created: tuple[str, ...]
@@ -44,7 +44,7 @@ class FleetTopics(msgspec.Struct, frozen=True):
 
 
 def run_fleet(arguments: Arguments) -> int:
-    """Do it. Returns the exit code. Raises SettingsError and ReplicaError."""
+    """Run the command. Returns the exit code. Raises SettingsError and ReplicaError."""
     file = Path(arguments.config) if arguments.config else None
     layers = settings_layers({}, os.environ, file, working_folder())
     settings, origins = merge_layers(layers, os.environ)
@@ -84,7 +84,7 @@ def _check_action(arguments: Arguments) -> None:
 
 
 def _drain(arguments: Arguments, loaded: LoadedSettings) -> int:
-    """Let the process of this machine's settings give up its homes, or keep some again."""
+    """Make the process of this machine's settings give up its homes, or take some again."""
     settings = loaded.settings
     if not settings.fleet.brokers:
         raise SettingsError(*NO_FLEET)
@@ -114,9 +114,9 @@ def _drain(arguments: Arguments, loaded: LoadedSettings) -> int:
 
 
 def _check_others(arguments: Arguments, loaded: LoadedSettings) -> str:
-    """What to say beside the drain. Raises SettingsError if no process would be left to keep the homes, unless that is forced.
+    """A warning to print with the drain. Raises SettingsError, unless forced, if no process would remain to keep the homes.
 
-    Draining works while Kafka is away, too.
+    Draining also works while Kafka is away.
     """
     try:
         fleet = open_fleet(loaded)
@@ -129,7 +129,7 @@ def _check_others(arguments: Arguments, loaded: LoadedSettings) -> str:
     if len(active) > is_ours:
         return ""
     homes = count_text(len(found.sites), "home")
-    lacking = f"No other process is there to keep the {homes} of this fleet"
+    lacking = f"There is no other process to keep the {homes} of this fleet"
     if arguments.force:
         return f"{lacking}: no process keeps them until one starts or is resumed.\n"
     raise SettingsError(

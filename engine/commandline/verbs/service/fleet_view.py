@@ -1,4 +1,4 @@
-"""`reconcile fleet view`: serve one answer over all homes of a fleet, read from its topics, until a signal."""
+"""`reconcile fleet view`: serve a view of all homes of a fleet, read from its topics, until a signal."""
 
 import os
 import sys

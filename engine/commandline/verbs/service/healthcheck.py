@@ -1,4 +1,4 @@
-"""`reconcile healthcheck`: is the service alive? For containers and supervisors, which ask often and need an answer at once.
+"""`reconcile healthcheck`: is the service alive? For containers and supervisors, which check often and need a quick answer.
 
 Requests `/healthz`, which needs no token and checks only the process itself: an unreachable Home Assistant is no
 reason to restart the service (`/readyz` reports that). It uses neither secrets nor proxies.
@@ -27,7 +27,7 @@ _LOOPBACK = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 
 
 def run_healthcheck(arguments: Arguments) -> int:
-    """Ask once and print the result in one line. Raises SettingsError when the service's address is not known."""
+    """Check once and print the result in one line. Raises SettingsError when the service's address is unknown."""
     url = _configured_url(arguments) if arguments.url is None else arguments.url
     code, said = ask(_parts(url))
     line = f"{without_secrets(url)}: {said}."
@@ -39,9 +39,9 @@ def run_healthcheck(arguments: Arguments) -> int:
 
 
 def ask(url: SplitResult) -> tuple[int, str]:
-    """The exit code and the reason, within TIMEOUT_SECONDS, however slowly names resolve or bytes arrive."""
+    """The exit code and the reason, within TIMEOUT_SECONDS even if names resolve or bytes arrive slowly."""
     answers: list[tuple[int, str]] = []
-    # A daemon thread: if it still hangs then, it ends with the process.
+    # A daemon thread: if it hangs, it ends with the process.
     asking = threading.Thread(target=lambda: answers.append(_ask(url)), daemon=True)
     asking.start()
     ends_within(asking, TIMEOUT_SECONDS)
@@ -49,7 +49,7 @@ def ask(url: SplitResult) -> tuple[int, str]:
 
 
 def _ask(url: SplitResult) -> tuple[int, str]:
-    # A little sooner than `ask` stops waiting, so that a machine that drops connections is distinguished from one that hangs.
+    # Slightly sooner than `ask` stops waiting, to distinguish a machine that drops connections from one that hangs.
     timeout = 0.9 * TIMEOUT_SECONDS
     connection = _CONNECTIONS[url.scheme](url.hostname or "", url.port, timeout=timeout)
     try:

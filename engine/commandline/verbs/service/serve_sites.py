@@ -26,7 +26,7 @@ def sites_work(
     sites = loaded.settings.sites
     file = Path(arguments.config) if arguments.config else None
     given = Layers(given_settings(arguments), os.environ, file, working_folder())
-    printed: dict[str, str] = {}  # by home, so that a lasting fault is printed once
+    printed: dict[str, str] = {}  # by home, so that a persistent fault is printed once
 
     def on_ready(address: str) -> None:
         fields = {"sites": sites.directory, "shard": sites.shard, "api": address, "mode": mode}

@@ -1,4 +1,4 @@
-"""`reconcile site`: the homes of `sites.directory`, their files and their state. It talks to no service.
+"""`reconcile site`: the homes of `sites.directory`, their files and their state. It does not contact the service.
 
 A running service applies changes within seconds.
 """
@@ -36,7 +36,7 @@ from engine.sites.shards import StaticShard
 
 
 class SiteLine(msgspec.Struct, frozen=True):
-    """One home as the command prints it."""
+    """One home in the command's output."""
 
     name: str
     file: str
@@ -48,17 +48,17 @@ class SiteLine(msgspec.Struct, frozen=True):
 
 
 class SiteList(msgspec.Struct, frozen=True):
-    """What `site list --json` and `site check --json` print."""
+    """The output of `site list --json` and `site check --json`."""
 
     schema_version: int
     sites: tuple[SiteLine, ...]
 
 
 class Homes:
-    """The homes that the settings name."""
+    """The homes in the settings' folder."""
 
     def __init__(self, arguments: Arguments) -> None:
-        """Raises SettingsError when no folder of homes is set."""
+        """Raises SettingsError when no folder of homes is configured."""
         file = Path(arguments.config) if arguments.config else None
         layers = settings_layers({}, os.environ, file, working_folder())
         settings, origins = merge_layers(layers, os.environ)
@@ -77,7 +77,7 @@ class Homes:
         return {name: file for name, file in self._files.read().items() if self._share.covers(name)}
 
     def claims(self, name: str) -> Path | None:
-        """The file of this home, or one that may be its file."""
+        """The file of this home, or one that might be."""
         self._files.read()
         return self._files.claims(name)
 
@@ -86,7 +86,7 @@ class Homes:
         return self._files.state_folder(name)
 
     def named(self, name: str) -> SiteFile:
-        """One of them. Raises SettingsError."""
+        """The home of this name. Raises SettingsError."""
         homes = self.read()
         if name not in homes:
             raise SettingsError(
@@ -97,7 +97,7 @@ class Homes:
 
 
 def run_site(arguments: Arguments, stop: Interruption) -> int:
-    """Do it. Returns the exit code."""
+    """Run the command. Returns the exit code."""
     if not arguments.name and arguments.site_command not in ("list", "check"):
         refuse("Which home?", f"Write `reconcile site {arguments.site_command} NAME`.")
     homes = Homes(arguments)
@@ -161,7 +161,8 @@ def _add(arguments: Arguments, homes: Homes) -> int:
         raise SettingsError(f"{path} already exists.", "Edit it, or choose another name.")
     if not arguments.source:
         raise SettingsError(
-            f"Where is the Home Assistant of {name}?", "Say it with --source, such as ws://HOST:8123."
+            f"The address of {name}'s Home Assistant is missing.",
+            "Give it with --source, such as ws://HOST:8123.",
         )
     check_source(source_uri(arguments.source))
     text = f"[source]\nuri = {_toml_text(arguments.source)}\n"
@@ -219,17 +220,17 @@ def _forget(arguments: Arguments, homes: Homes) -> int:
     folder = homes.state(name)
     if (claiming := homes.claims(name)) is not None:
         raise SettingsError(
-            f"{visible(str(claiming))} still has settings of the home {name}, or cannot be read and names it.",
+            f"{visible(str(claiming))} still has settings of the home {name}, or cannot be read and has its name.",
             f"Run `reconcile site remove {name}` first.",
         )
     is_known = bool(homes.fleet.brokers) and _forget_in_fleet(homes, name)
     if not folder.is_dir() or folder.is_symlink():
         if is_known:
             return OK
-        raise SettingsError(f"There is no folder {folder}.", "This machine keeps nothing of that home.")
+        raise SettingsError(f"There is no folder {folder}.", "This machine has no data of that home.")
     try:
         with hold_store(folder / "rows.db"):
-            shutil.rmtree(folder)  # while no service can take it up again
+            shutil.rmtree(folder)  # while no service can start keeping it again
     except StoreHeld as error:
         raise SettingsError(
             f"A service still keeps {name}: {error.message}", "It stops within seconds; try again."

@@ -1,4 +1,4 @@
-"""How a command serves until a signal, which is the ordinary end of a service and no failure."""
+"""Serves until a signal, which is the normal end of a service, not a failure."""
 
 import logging
 from collections.abc import Awaitable, Callable

@@ -143,4 +143,4 @@ def test_a_registry_without_a_file_is_reported_and_no_alarm() -> None:
     (check,) = check_unread(home)
     assert check.status == "ok"
     assert check.message == "not read: core.label_registry is missing in .storage"
-    assert check.hint.startswith("That is normal where Home Assistant never had any.")
+    assert check.hint.startswith("That is normal if Home Assistant never had any.")

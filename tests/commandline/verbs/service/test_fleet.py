@@ -211,7 +211,7 @@ def test_the_last_process_is_drained_only_when_that_is_meant(
     others: tuple[WorkerStatus, ...],
 ) -> None:
     alone(monkeypatch, *others)
-    with pytest.raises(SettingsError, match="No other process is there to keep the 2 homes") as refused:
+    with pytest.raises(SettingsError, match="There is no other process to keep the 2 homes") as refused:
         run_fleet(parse(["fleet", "drain"]))
     assert "`reconcile fleet drain --force`" in refused.value.hint
     assert drained_since(drainable) is None

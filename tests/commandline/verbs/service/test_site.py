@@ -81,7 +81,7 @@ def test_stores_are_not_deleted_while_a_broken_file_may_be_of_their_home(
     (folder / "state" / "first").mkdir(parents=True)
     (folder / "sites.d").mkdir(exist_ok=True)
     (folder / "sites.d" / "mill.toml").write_text('[site]\nname = "first"\n[', encoding="utf-8")
-    assert "cannot be read and names it" in reconcile("site", "forget", "first").err
+    assert "cannot be read and has its name" in reconcile("site", "forget", "first").err
     assert (folder / "state" / "first").is_dir()
 
 
@@ -89,7 +89,7 @@ def test_stores_are_not_deleted_while_a_broken_file_may_be_of_their_home(
     ("argv", "code", "said"),
     [
         (("add", "No Name", "--source", "x:y"), 1, "cannot be the name of a home"),
-        (("add", "first"), 1, "Say it with --source"),
+        (("add", "first"), 1, "Give it with --source"),
         (("forget", "../.."), 1, "cannot be the name of a home"),
         (("forget", "never"), 1, "There is no folder"),
         (("pause", "never"), 1, "There is no home called never"),
@@ -126,7 +126,7 @@ def test_without_a_folder_of_homes_it_says_what_to_set(reconcile: Reconcile, fol
 def test_other_commands_say_which_home_they_are_about(reconcile: Reconcile, home: Home) -> None:
     reconcile("site", "add", "first", "--source", home.source)
     reconcile("site", "add", "second", "--source", home.source)
-    assert "Say which with --site NAME" in reconcile().err
+    assert "Choose one with --site NAME" in reconcile().err
     assert "There is no home called 'third'" in reconcile("--site", "third").err
     assert "`reconcile serve` makes it" in reconcile("--site", "second").err
     assert "Correct the name" in reconcile("--site", "second", "--rows", "sttae/rows.db").err
