@@ -34,12 +34,14 @@ class RunsPage(msgspec.Struct, frozen=True):
     next: str | None
 
 
-@route("/api/runs", RunsPage, statuses=(503,))
+@route("/api/runs", RunsPage, statuses=(404, 503))
 async def list_runs(context: AppContext, _request: Request, query: RunsQuery) -> Response:
     """Passes that wrote rows, newest first."""
     before = None if query.before is UNSET else query.before
 
     def job(transaction: ReadTransaction) -> RunsPage:
+        if before is not None and transaction.run(before) is None:
+            raise _no_run(before)
         rows = transaction.runs(before, query.limit + 1)
         runs = [_run(row) for row in rows[: query.limit]]
         return RunsPage(runs, len(runs), query.limit, runs[-1].run_id if len(rows) > query.limit else None)
@@ -53,8 +55,12 @@ async def get_run(context: AppContext, request: Request, _query: NoQuery) -> Res
     run_id = request.path_params["id"]
     row = await context.rows_reader.read(lambda transaction: transaction.run(run_id))
     if row is None:
-        raise Problem(404, f"There is no run {run_id[:255]!r}; runs that wrote nothing are not kept.")
+        raise _no_run(run_id)
     return answer_live(_run(row))
+
+
+def _no_run(run_id: str) -> Problem:
+    return Problem(404, f"There is no run {run_id[:255]!r}; runs that wrote nothing are not kept.")
 
 
 def _run(row: Row) -> RunBody:

@@ -12,6 +12,7 @@ from api.fleet.ports import FleetView, Standing, ViewTransaction
 from api.http.etags import RequestTag
 from api.http.problems import RETRY_SECONDS, Problem
 from api.http.routing import JSON, VARY
+from engine.core.counts import plural
 from engine.core.times import Instant, encode_document, rfc3339
 
 T = TypeVar("T")
@@ -75,7 +76,11 @@ _LEFT_OUT = {
 def left_out_notices(oddities: Mapping[str, int]) -> list[str]:
     """What is to be said of messages that are not in the view, a sentence each."""
     return [
-        text.format("There was a message" if oddities[why] == 1 else f"There were {oddities[why]:,} messages")
+        text.format(
+            "There was a message"
+            if oddities[why] == 1
+            else f"There were {plural(oddities[why], 'message', ',')}"
+        )
         for why, text in _LEFT_OUT.items()
         if oddities.get(why)
     ]
@@ -83,7 +88,11 @@ def left_out_notices(oddities: Mapping[str, int]) -> list[str]:
 
 def why_not_ready(standing: Standing) -> str:
     """Why there is no answer yet."""
-    behind = "" if standing.behind is None else f" {standing.behind:,} messages are to come."
+    behind = (
+        ""
+        if standing.behind is None
+        else f" {plural(standing.behind, 'message', ',')} {'is' if standing.behind == 1 else 'are'} to come."
+    )
     return standing.problem or f"The view has not read everything from Kafka yet.{behind}"
 
 

@@ -43,6 +43,8 @@ def _body(
     body: BodyMaker[Any], id_: str, verdicts: Verdicts | None, transaction: ReadTransaction
 ) -> msgspec.Struct | None:
     row = transaction.row(body.registry.name, body.columns, id_)
+    if row is None and body.registry.name == "entity":
+        row = next(iter(transaction.rows("entity", body.columns, [id_])), None)
     if row is None:
         return None
     made: msgspec.Struct = body.of_row(row, verdicts, places=places_now(transaction))
@@ -120,7 +122,7 @@ ROUTES = (
     list_route(DEVICES),
     single_route(DEVICES, "One device."),
     _ENTITIES,
-    single_route(ENTITIES, "One entity, by its entity_id."),
+    single_route(ENTITIES, "One entity, by its entity_id, or its registry id."),
     _entities_of_area(_ENTITIES),
     *map(list_route, SMALL.values()),
     *(single_route(body, f"One {name.replace('_', ' ')}, by its id.") for name, body in SMALL.items()),

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from engine.commandline.text.safe_text import name_text, visible
 from engine.core.compare.stored import StoredRow
+from engine.core.counts import plural
 from engine.core.records.record import Key
 from engine.core.records.registries import REGISTRIES
 from engine.core.state.fate import Fate, Former, fate_of
@@ -24,7 +25,8 @@ class Ambiguous(KeyUnknown):
     def __init__(self, text: str, keys: Sequence[Key], rows: Mapping[Key, StoredRow]) -> None:
         """The error for these records."""
         super().__init__(
-            f"{len(keys)} records are called {name_text(text)}.", f"Choose one: {_listed(list(keys), rows)}."
+            f"{plural(len(keys), 'record')} are called {name_text(text)}.",
+            f"Choose one: {_listed(list(keys), rows)}.",
         )
         self.keys = tuple(keys)
         self._rows = rows

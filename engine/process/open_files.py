@@ -6,6 +6,7 @@ here, a single client could keep the mirror from its own files.
 
 import resource
 
+from engine.core.counts import plural
 from engine.errors import SettingsError
 
 FILES_MIN = 32  # 22 were open at most with both stores, without a client (2026-11-29)
@@ -21,6 +22,6 @@ def raise_file_limit() -> None:
         soft = allowed
     if soft != resource.RLIM_INFINITY and soft < FILES_MIN:
         raise SettingsError(
-            f"This process may open {soft} files at once, and a service needs {FILES_MIN}.",
+            f"This process may open {plural(soft, 'file')} at once, and a service needs {FILES_MIN}.",
             "Raise the limit: `ulimit -n 1024`, LimitNOFILE=1024 in a systemd unit, ulimits.nofile in a compose file.",
         )

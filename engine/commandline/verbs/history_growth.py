@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from engine.composition.compaction import history_growth
+from engine.core.counts import plural
 from engine.core.state.kept_past import Growth
 from engine.core.times import rfc3339
 from engine.errors import EngineError
@@ -51,7 +52,9 @@ def judge(size: int, free: int, growth: Growth, kept: HistorySettings) -> Size:
     if a_day and not kept.keep_days and free / a_day < _YEAR_DAYS:
         days = int(free / a_day)
         hint = "Set history.keep_days, or history.thin_seconds if a record flaps, and run `reconcile history compact`."
-        return Size(False, f"{'; '.join(parts)}; at this pace the disk is full in {days} days", hint)
+        return Size(
+            False, f"{'; '.join(parts)}; at this pace the disk is full in {plural(days, 'day')}", hint
+        )
     return Size(True, "; ".join(parts), "")
 
 
@@ -59,5 +62,7 @@ def _kept(growth: Growth, kept: HistorySettings) -> str:
     known = "" if growth.known_from is None else f", known from {rfc3339(growth.known_from)} on"
     thinned = f", one version per record and {kept.thin_seconds} s" if kept.thin_seconds else ""
     counts = growth.forgotten_by_age + growth.forgotten_by_thinning
-    forgotten = f" ({counts:,} versions forgotten)" if counts else ""
-    return f"{f'{kept.keep_days} days are kept' if kept.keep_days else 'kept forever'}{thinned}{known}{forgotten}"
+    forgotten = f" ({plural(counts, 'version', ',')} forgotten)" if counts else ""
+    verb = "is" if kept.keep_days == 1 else "are"
+    days = f"{plural(kept.keep_days, 'day')} {verb} kept" if kept.keep_days else "kept forever"
+    return f"{days}{thinned}{known}{forgotten}"

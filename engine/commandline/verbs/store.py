@@ -11,6 +11,7 @@ from engine.commandline.output import emit_json, emit_text, print_error
 from engine.commandline.text.safe_text import visible
 from engine.commandline.verbs.show import check_rows_file
 from engine.composition.run import restore_store, snapshot_store
+from engine.core.counts import plural
 from engine.core.state.report import SCHEMA_VERSION
 from engine.errors import StoreHeld
 from engine.settings.sections import LoadedSettings
@@ -69,9 +70,7 @@ def _restore(arguments: Arguments, loaded: LoadedSettings) -> int:
 
 def _records(answer: StoreAnswer) -> str:
     others = answer.records - answer.as_applied
-    return (
-        f"{answer.records} records, {f'{others} of them not' if others else 'all'} as the engine wrote them"
-    )
+    return f"{plural(answer.records, 'record')}, {f'{others} of them not' if others else 'all'} as the engine wrote them"
 
 
 def _report(arguments: Arguments, answer: StoreAnswer, text: str) -> None:

@@ -15,6 +15,7 @@ from msgspec import Meta
 
 from engine.core.compare.plan import Action, Operation, Plan
 from engine.core.compare.stored import StoredRow
+from engine.core.counts import plural
 from engine.core.guards.absences import is_confirmed
 from engine.core.guards.allowed import is_allowed, name_of_deletes
 from engine.core.guards.doubt import depend_on_untrusted, untrusted_read
@@ -233,7 +234,7 @@ def _refuse_everything(
         return (
             GuardName.RECOVERY_MODE,
             f"Home Assistant {desired.reading.health.ha_version} is in recovery mode and shows "
-            f"{len(desired.home.records)} records; what it shows is not the home.",
+            f"{plural(len(desired.home.records), 'record')}; what it shows is not the home.",
             "Nothing was changed. Repair Home Assistant's configuration and let it start normally.",
         )
     if policy.allow_new_instance or homes.know(desired.home.entry_ids):

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from engine.core.compare.plan import Action, Plan
+from engine.core.counts import plural
 from engine.core.home.snapshot import Snapshot
 from engine.core.records.record import Entity, Key
 from engine.core.records.registries import REGISTRIES
@@ -48,7 +49,11 @@ def hold_unread(plan: Plan, desired: Snapshot, applied: Mapping[Key, str]) -> Un
         and any(known[r] for r in _MADE_WITH.get(o.key.registry, ()))
     }
     held |= {o.key for o in plan.of(Action.DELETE) if unread.leaves_out(o.key)}
-    parts = [f"{reasons[r]}, of which {known[r]} records are known" for r in REGISTRIES if known[r]]
+    parts = [
+        f"{reasons[r]}, of which {plural(known[r], 'record')} {'is' if known[r] == 1 else 'are'} known"
+        for r in REGISTRIES
+        if known[r]
+    ]
     parts += [f"categories of the scope {scope!r} were not requested" for scope in sorted(scopes)]
     return UnreadHold(
         frozenset(held),

@@ -61,7 +61,11 @@ def fate_of(asked: str, formers: Sequence[Former], called: dict[Key, str]) -> Fa
     last = max(borne, key=lambda key: (borne[key], key))
     key = max(borne.keys() & called.keys(), key=lambda key: (borne[key], key), default=last)
     own = [former for former in formers if former.key == key]
-    named = f"{key.registry} {asked[:255]!r}"
+    known_as = asked.removeprefix(f"{key.registry}/")
+    named = f"{key.registry} {known_as[:255]!r}"
+    if key in called and key.id == known_as:
+        text = f"The {key.registry} with the id {key.id!r} is {called[key]!r}."
+        return Fate("renamed", *key, called[key], None, text)
     if key in called:
         what = "name" if key.registry == "entity" else "id"
         text = f"The {named} has another {what} by now: it is {called[key]!r} (id {key.id})."

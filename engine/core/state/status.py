@@ -14,6 +14,7 @@ from collections import Counter
 import msgspec
 from msgspec.structs import replace
 
+from engine.core.counts import plural
 from engine.core.records.record import Key
 from engine.core.state.intervals import Freshness
 from engine.core.state.report import Report, open_records, without_many_applied
@@ -180,11 +181,10 @@ def why_not_ready(
     wrong = {outcome: count for outcome, count in sorted(left.items()) if outcome != Outcome.WAITING}
     if wrong:
         counts = ", ".join(f"{count} {outcome}" for outcome, count in wrong.items())
-        records = "1 record" if sum(wrong.values()) == 1 else f"{sum(wrong.values())} records"
-        return f"it is known to differ in {records} ({counts})"
+        return f"it is known to differ in {plural(sum(wrong.values()), 'record')} ({counts})"
     if left or (replica.pending and not _is_late(replica, now, freshness)):
         return None
-    return f"it is known to differ; {replica.pending} changes wait to be written"
+    return f"it is known to differ; {plural(replica.pending, 'change')} {'waits' if replica.pending == 1 else 'wait'} to be written"
 
 
 def why_unknown(replica: ReplicaStatus) -> str:

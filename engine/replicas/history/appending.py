@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import apsw
 
+from engine.core.counts import plural
 from engine.core.home.list_order import encode_order
 from engine.core.records.record import Key
 from engine.core.times import rfc3339
@@ -51,9 +52,10 @@ def note_of(dates: Dates, at: float) -> str | None:
     """A note for readers of the history about revisions that were redated at `at` (Unix seconds), if any."""
     if not dates.redated:
         return None
+    was = "was" if dates.redated == 1 else "were"
     return (
-        f"The clock was wrong: {dates.redated} revisions were dated up to {rfc3339(dates.newest_ns / _NS)}, later than "
-        f"now. They are dated {rfc3339(at)} instead, in their order; their true time is unknown."
+        f"The clock was wrong: {plural(dates.redated, 'revision')} {was} dated up to {rfc3339(dates.newest_ns / _NS)}, later than "
+        f"now, and {'has' if dates.redated == 1 else 'have'} {rfc3339(at)} instead, in their order; the true time is unknown."
     )
 
 
@@ -72,6 +74,6 @@ def _check_rows(connection: apsw.Connection, replica: str, digests: Sequence[obj
     if [digest_revision(*row[:-1]) for row in rows] != list(digests):
         raise ReplicaDiverged(
             replica,
-            f"The {len(digests)} revisions written do not read back as they were written.",
+            f"{plural(len(digests), 'written revision')} {'does' if len(digests) == 1 else 'do'} not read back as written.",
             "Nothing was changed. Another program's trigger alters written rows.",
         )

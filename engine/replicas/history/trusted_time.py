@@ -9,6 +9,7 @@ Every function works on a connection inside a transaction that the caller holds.
 
 import apsw
 
+from engine.core.counts import plural
 from engine.core.guards.look import PLAUSIBLE_SINCE
 from engine.core.times import rfc3339
 
@@ -28,7 +29,7 @@ def find_doubt(connection: apsw.Connection, now_ns: int) -> str | None:
         return f"this machine's clock shows {_text(now_ns)}, and the newest revision is of {_text(newest_ns)}"
     if now_ns - newest_ns > _GAP_NS_MAX:
         days = (now_ns - newest_ns) // _DAY_NS
-        return f"the newest revision is of {_text(newest_ns)}, {days} days before what this machine's clock shows"
+        return f"the newest revision is of {_text(newest_ns)}, {plural(days, 'day')} before what this machine's clock shows"
     begin_ns, has_older = _stretch_of(connection, newest_ns)
     if has_older and newest_ns - begin_ns <= _GAP_NS_MAX:
         return (

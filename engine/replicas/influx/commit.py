@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
+from engine.core.counts import plural
 from engine.core.records.record import Key
 from engine.errors import ReplicaDiverged, ReplicaRejected
 from engine.replicas.influx.schema.points import REPLICA, Point, batches, encode_point, key_of
@@ -121,7 +122,7 @@ class Committer:
         first, _ = min(missing)
         raise ReplicaDiverged(
             REPLICA,
-            f"InfluxDB confirmed {sent} points, but {len(missing)} of them do not read back, {first} first.",
+            f"InfluxDB confirmed {plural(sent, 'point')}, but {len(missing)} of them {'does' if len(missing) == 1 else 'do'} not read back, {first} first.",
             "They are written again. If it stays so, look for retention, limits or another writer of the bucket.",
         )
 
@@ -149,9 +150,10 @@ def refusal_error(refused: Sequence[Refused], total: int) -> ReplicaRejected:
     """One error that names the refused records and the reason."""
     named = ", ".join(str(r.point.key) for r in refused[:5]) + (", ..." if len(refused) > 5 else "")
     first = refused[0].error
+    rest = "; the others were written" if len(refused) < total else ""
     error = ReplicaRejected(
         REPLICA,
-        f"InfluxDB refused {len(refused)} of {total} records ({named}); the others were written. {first.message}",
+        f"InfluxDB refused {len(refused)} of {total} records ({named}){rest}. {first.message}",
         first.hint,
     )
     error.unwritten = frozenset(r.point.key for r in refused)

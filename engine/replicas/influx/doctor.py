@@ -5,6 +5,7 @@ from typing import Literal
 
 import msgspec
 
+from engine.core.counts import plural
 from engine.errors import ReplicaError
 from engine.replicas.influx.retention import refresh_seconds
 from engine.replicas.influx.schema.points import FIELD_TYPES, MEASUREMENTS
@@ -74,10 +75,10 @@ def _retention_check(wire: Wire, wanted_seconds: float) -> InfluxCheck:
             "retention",
             "warning",
             "the server does not report how long the bucket keeps points",
-            f"Allow the token to read buckets, or make sure that it is at least {2 * wanted_seconds / 86_400:g} days.",
+            f"Allow the token to read buckets, or make sure that it is at least {plural(2 * wanted_seconds / 86_400, 'day')}.",
         )
-    kept = f"{retention / 86_400:g} days" if retention else "forever"
-    renewed = f"every record is renewed within {within / 86_400:g} days"
+    kept = f"{plural(retention / 86_400, 'day')}" if retention else "forever"
+    renewed = f"every record is renewed within {plural(within / 86_400, 'day')}"
     return InfluxCheck("retention", "ok", f"points are kept {kept}; {renewed}")
 
 
@@ -86,7 +87,7 @@ def _clock_check(server: Server, now: float) -> InfluxCheck:
         return InfluxCheck("clock", "warning", "the server does not report its time", "")
     skew = now - server.at
     # The server's time is in whole seconds.
-    apart = f"by {abs(skew):.0f} seconds" if abs(skew) >= 2 else "by less than 2 seconds"
+    apart = f"by {plural(abs(skew), 'second', '.0f')}" if abs(skew) >= 2 else "by less than 2 seconds"
     found = f"this machine and the server differ {apart}"
     if abs(skew) > 60:
         return InfluxCheck(
@@ -106,7 +107,7 @@ def _future_check(wire: Wire, site: str, now: float) -> InfluxCheck:
         return InfluxCheck(
             "future points",
             "warning",
-            f"{count} points are dated more than {_FUTURE_SECONDS // 60} minutes ahead",
+            f"{plural(count, 'point')} {'is' if count == 1 else 'are'} dated more than {_FUTURE_SECONDS // 60} minutes ahead",
             "A clock ran ahead, or another program wrote them. They count as newest; delete that range if they are wrong.",
         )
     return InfluxCheck("future points", "ok", "no point is dated ahead")

@@ -7,6 +7,7 @@ written in one batch is not always refreshed in one batch.
 
 from zlib import crc32
 
+from engine.core.counts import plural
 from engine.core.records.record import Key
 from engine.core.times import rfc3339
 from engine.errors import HistoryForgotten, ReplicaRejected
@@ -27,7 +28,7 @@ def refresh_seconds(retention_seconds: int | None, wanted_seconds: float) -> flo
     if retention_seconds < RETENTION_SECONDS_MIN:
         raise ReplicaRejected(
             REPLICA,
-            f"The bucket keeps points for {retention_seconds / 3600:g} hours only; records would expire between passes.",
+            f"The bucket keeps points for {plural(retention_seconds / 3600, 'hour')} only; records would expire between passes.",
             "Give it a retention of at least 24 hours, or name another bucket in records.uri.",
         )
     return min(retention_seconds / 2, wanted_seconds)
@@ -51,7 +52,7 @@ def check_kept(
     raise HistoryForgotten(
         REPLICA,
         known_from,
-        f"The bucket keeps points for {retention_seconds / 86_400:g} days, and some of that home may be gone.",
+        f"The bucket keeps points for {plural(retention_seconds / 86_400, 'day')}, and some of that home may be gone.",
         rfc3339(known_from),
     )
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from engine.core.counts import plural
 from engine.errors import ReplicaRejected
 from engine.replicas.influx.options import InfluxOptions
 from engine.replicas.influx.retention import refresh_seconds
@@ -63,5 +64,5 @@ class InfluxServer:
         skew = 0.0 if probed.at is None else self._clock() - probed.at
         if abs(skew) > self._options.clock_skew_seconds_max:
             which = "ahead of" if skew > 0 else "behind"
-            what = f"This machine's clock is {abs(skew):.0f} seconds {which} InfluxDB's, and records are ordered by time."
+            what = f"This machine's clock is {plural(abs(skew), 'second', '.0f')} {which} InfluxDB's, and records are ordered by time."
             raise ReplicaRejected(REPLICA, what, "Nothing was written. Set both clocks, best by NTP.")

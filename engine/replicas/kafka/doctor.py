@@ -4,6 +4,7 @@ from typing import Literal
 
 import msgspec
 
+from engine.core.counts import plural
 from engine.errors import ReplicaError
 from engine.replicas.kafka.address import KafkaAddress
 from engine.replicas.kafka.log import Log
@@ -68,7 +69,7 @@ def _topics_check(
     partition = partition_of(site, address.partitions)
     missing = [topic for topic in names.all if topic not in topics]
     if not missing:
-        found = f"{len(topics)} topics; this home is partition {partition} of {address.partitions} in each"
+        found = f"{plural(len(topics), 'topic')}; this home is partition {partition} of {address.partitions} in each"
         return KafkaCheck("topics", "ok", found)
     return KafkaCheck(
         "topics", "ok", f"{', '.join(missing)} do not exist yet; the first pass that writes creates them"
@@ -92,14 +93,14 @@ def _records_checks(
             held.fold(entry)
     held.of(site).check()
     count = len(held.of(site))
-    checks = [KafkaCheck("records", "ok", f"{count} record{'' if count == 1 else 's'} of {site}")]
+    checks = [KafkaCheck("records", "ok", f"{plural(count, 'record')} of {site}")]
     if held.first_strange is not None:
         topic, offset = held.first_strange
         checks.append(
             KafkaCheck(
                 "messages",
                 "warning",
-                f"{held.strange} messages were not written by this program, the first in {topic} at offset {offset}",
+                f"{plural(held.strange, 'message')} {'was' if held.strange == 1 else 'were'} not written by this program, the first in {topic} at offset {offset}",
                 "They are ignored. Keep other programs from writing to these topics.",
             )
         )

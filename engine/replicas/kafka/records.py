@@ -173,9 +173,10 @@ class KafkaRecords(Replica):
 
 def _refusal(refused: dict[Key, int], total: int) -> ReplicaRejected:
     named = ", ".join(f"{key} with {refused[key]:,} bytes" for key in sorted(refused)[:_NAMED_MAX])
+    rest = "; the others were written" if len(refused) < total else ""
     error = ReplicaRejected(
         REPLICA,
-        f"Kafka refused {len(refused)} of {total} events as too large ({named}); the others were written.",
+        f"Kafka refused {len(refused)} of {total} events as too large ({named}){rest}.",
         "Raise max.message.bytes of the topics, and message.max.bytes of the brokers.",
     )
     error.unwritten = frozenset(refused)

@@ -9,6 +9,7 @@ from zlib import crc32
 
 import msgspec
 
+from engine.core.counts import plural
 from engine.core.records.registries import REGISTRIES
 from engine.errors import ReplicaRejected
 
@@ -74,7 +75,7 @@ def check_topics(names: TopicNames, found: Mapping[str, TopicState], partitions:
         if state.partitions != partitions:
             raise ReplicaRejected(
                 REPLICA,
-                f"Topic {topic} has {state.partitions} partitions, but the settings ask for {partitions}. With another "
+                f"Topic {topic} has {plural(state.partitions, 'partition')}, but the settings ask for {partitions}. With another "
                 "number, a home would be in two partitions.",
                 f"If all topics of the prefix have {state.partitions}, add partitions={state.partitions} to {setting}; "
                 "if partitions were added, name another prefix, and the home is written there from scratch.",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import apsw
 
+from engine.core.counts import plural
 from engine.core.decode_errors import DECODE_ERRORS
 from engine.errors import ReplicaDamaged, ReplicaError, ReplicaRejected, ReplicaUnavailable
 from engine.files.causes import cause_of, find_number
@@ -68,7 +69,7 @@ def _explain(
     if isinstance(error, BUSY):
         return ReplicaUnavailable(
             replica,
-            f"{what}: another program held it locked for {busy_timeout_seconds:g} seconds.",
+            f"{what}: another program held it locked for {plural(busy_timeout_seconds, 'second')}.",
             f"Find it with `fuser -v {path}` and let its transaction end; it is tried again.",
         )
     explained = _explain_system(replica, path, attempt, error, number)

@@ -18,3 +18,4 @@ async def test_runs_are_paged_newest_first(tmp_path: Path) -> None:
         assert (rest["runs"][0]["upserts"], rest["runs"][0]["started_at"]) == (2, "2026-11-23T12:00:00.000Z")
         assert await api.get("/api/runs/r2") == first["runs"][1]
         await api.get("/api/runs/none", 404)
+        await api.get("/api/runs?before=none", 404)  # and not that there were none before it

@@ -162,3 +162,24 @@ async def test_the_page_shows_the_renamed_one_and_what_is_known_of_one_that_is_g
     else:
         assert (deleted.status_code, "Gone" in deleted.text) == (200, True)
     assert (await api.client.get("/entity?id=light.never")).status_code == 404
+
+
+async def test_an_entity_is_found_by_its_registry_id_and_not_called_renamed_or_unknown(
+    api: Api, tmp_path: Path
+) -> None:
+    with apsw.Connection(str(tmp_path / "rows.db")) as other:
+        other.execute("INSERT INTO entities (entity_id, id, domain) VALUES ('light.mock', 'mock', 'light')")
+    assert (await api.get(f"/api/entities/{entity(1).id}"))["entity_id"] == "light.new"
+    assert (await api.get("/api/entities/mock"))["entity_id"] == "light.mock"
+
+
+async def test_it_is_found_so_in_the_past_too(tmp_path: Path) -> None:
+    fill(tmp_path)
+    past = open_history(tmp_path / "history.db")
+    async with api_over(tmp_path / "rows.db", timeline=past) as api:
+        then = await api.get(f"/api/entities/{entity(1).id}?at=2026-11-23T12:00:30Z")
+        assert then["entity_id"] == "light.old"
+        deleted = await api.get(f"/api/entities/{DELETED.id}?at=2026-11-23T12:00:30Z")
+        assert deleted["entity_id"] == "light.deleted"
+        assert "no entity" in (await api.get("/api/entities/none?at=2026-11-23T12:00:30Z", 404))["detail"]
+    past.close()

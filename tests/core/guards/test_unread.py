@@ -54,7 +54,7 @@ def test_a_registry_that_is_known_and_was_not_read_is_reported_though_nothing_el
     verdict = judge(read_without("label", records=HOME), HOME)
     assert guards(verdict) == [("registry_unread", 0)]
     (refusal,) = verdict.refusals
-    assert "label is missing, of which 1 records are known" in refusal.message
+    assert "label is missing, of which 1 record is known" in refusal.message
     assert isinstance(refusal, Refusal)
     assert "--allow-empty" in refusal.hint
 
@@ -100,7 +100,7 @@ def test_all_that_was_not_read_is_named_and_how_much_of_it_is_known() -> None:
     verdict = judge(read, [*HOME, device(2), odd])
     (refusal,) = (each for each in verdict.refusals if each.guard == "registry_unread")
     assert refusal.message == (
-        "Not all that is known was read from test: label is missing, of which 1 records are known; "
+        "Not all that is known was read from test: label is missing, of which 1 record is known; "
         "device is missing, of which 2 records are known; categories of the scope 'odd' were not requested. "
         "It stays as it is."
     )

@@ -26,6 +26,18 @@ def test_a_renamed_entity_says_its_new_name() -> None:
     )
 
 
+def test_an_entity_that_is_asked_for_by_its_id_is_not_said_to_have_been_renamed() -> None:
+    fate = fate_of("e1", [Former(KEY, NOON)], {KEY: "light.new"})
+    assert fate is not None
+    assert fate.text == "The entity with the id 'e1' is 'light.new'."
+
+
+def test_a_key_is_named_without_its_registry() -> None:
+    fate = fate_of("entity/e1", [Former(KEY, NOON, NOON)], {})
+    assert fate is not None
+    assert fate.text.startswith("The entity 'e1' is gone")
+
+
 def test_a_deleted_entity_says_when() -> None:
     fate = fate_of(OLD, [Former(KEY, NOON, NOON)], {})
     assert fate is not None

@@ -79,7 +79,7 @@ def test_without_a_ledger_what_the_replica_holds_says_what_is_known() -> None:
     read = snapshot(ENTRY, registries=set(REGISTRIES) - {"label"}, at=NOON)
     found = one_pass(stand, read.read_as(unread=Unread({"label": "label is missing"}, None)))
     (refusal,) = (each for each in found.replicas[0].refusals if each.guard == "registry_unread")
-    assert "label is missing, of which 1 records are known" in refusal.message
+    assert "label is missing, of which 1 record is known" in refusal.message
 
 
 class Starved(MemoryReplica):

@@ -35,7 +35,7 @@ def test_what_a_trigger_alters_is_refused(connection: apsw.Connection) -> None:
         "CREATE TRIGGER t AFTER INSERT ON records BEGIN UPDATE records SET payload = 'x' WHERE at_ns = new.at_ns; END"
     )
     record = device(1)
-    with pytest.raises(ReplicaDiverged, match="do not read back"):
+    with pytest.raises(ReplicaDiverged, match="does not read back"):
         append(connection, "history", [Draft(record.key, "create", record, "1:a")], RUN)
 
 

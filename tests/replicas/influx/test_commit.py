@@ -58,6 +58,7 @@ def test_a_refused_record_is_named_and_from_then_on_travels_alone(bench: Bench) 
         "InfluxDB refused 1 of 8 records (device/d3); the others were written. limit exceeded. Raise it."
     )
     assert error.unwritten == frozenset({("device", "d3")})
+    assert "others" not in str(refusal_error([refused], 1)), "there was no other"
     bench.wire.bodies.clear()
     bench.committer.write(points, frozenset(), "run")
     assert [body.count(b"\n") + 1 for body in bench.wire.bodies] == [7, 1]

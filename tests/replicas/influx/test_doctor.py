@@ -65,7 +65,7 @@ def test_a_bucket_that_cannot_be_read_is_reported_once(wire: MemoryWire) -> None
     ("retention", "status", "reported"),
     [
         (7 * DAY, "ok", "kept 7 days; every record is renewed within 3.5 days"),
-        (3600, "failed", "1 hours only"),
+        (3600, "failed", "1 hour only"),
         (None, "warning", "does not report"),
     ],
 )
@@ -96,7 +96,7 @@ def test_clocks_are_compared(wire: MemoryWire, skew: float, status: str, reporte
 def test_points_of_the_future_are_counted(wire: MemoryWire) -> None:
     wire.store(f'ha_device,site=home,id=a hash="1:x" {int((NOON + 400) * 1e9)}'.encode())
     check = examined(wire)["future points"]
-    assert (check.status, check.found) == ("warning", "1 points are dated more than 5 minutes ahead")
+    assert (check.status, check.found) == ("warning", "1 point is dated more than 5 minutes ahead")
 
 
 def test_a_value_of_another_type_is_named(wire: MemoryWire) -> None:

@@ -57,7 +57,7 @@ def test_what_is_amiss_is_told() -> None:
     )
     assert found["messages"] == (
         "warning",
-        "1 messages were not written by this program, the first in homes.device at offset 0",
+        "1 message was not written by this program, the first in homes.device at offset 0",
     )
 
 

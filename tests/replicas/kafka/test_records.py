@@ -263,8 +263,7 @@ def test_messages_of_others_are_told_of_once() -> None:
     note = kept.records.take_note()
     assert note is not None
     assert (
-        "1 messages in the topics were not written by this program, the first in homes.device at offset"
-        in note
+        "1 message in the topics was not written by this program, the first in homes.device at offset" in note
     )
     kept.records.close()
     kept.records.observe()

@@ -11,6 +11,8 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from engine.core.counts import plural
+
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
@@ -48,7 +50,7 @@ class _Bounded(io.RawIOBase):
 
     def readinto(self, buffer: "WriteableBuffer", /) -> int:
         if time.monotonic() > self._ends:
-            raise EndlessAnswer(f"it did not end within {self._seconds:g} seconds")
+            raise EndlessAnswer(f"it did not end within {plural(self._seconds, 'second')}")
         count = self._inner.readinto1(buffer)
         self._left -= count
         if self._left < 0:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, libversion, version
 from confluent_kafka.admin import AdminClient
 
+from engine.core.counts import plural
 from engine.errors import ReplicaError, SettingsError
 from engine.replicas.kafka.cluster.access import Access
 from engine.replicas.kafka.cluster.connecting import examine_connection
@@ -93,7 +94,9 @@ class ClusterClients:
         if self._reason is not None and error.code() in (KafkaError._TIMED_OUT, *AWAY):  # noqa: SLF001
             error = self._reason
         if error.code() == KafkaError._TIMED_OUT:  # noqa: SLF001
-            error = KafkaError(error.code(), f"it did not answer within {self.timeout_seconds:g} seconds")
+            error = KafkaError(
+                error.code(), f"it did not answer within {plural(self.timeout_seconds, 'second')}"
+            )
         finding = None
         if not self._has_answered and error.code() in (KafkaError._TIMED_OUT, *AWAY):  # noqa: SLF001
             finding = examine_connection(self._access, error.str())

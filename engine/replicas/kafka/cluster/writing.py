@@ -16,6 +16,7 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka import Message as Delivered
 
+from engine.core.counts import plural
 from engine.replicas.kafka.cluster.clients import ClusterClients
 from engine.replicas.kafka.cluster.failures import TOO_LARGE
 from engine.replicas.kafka.log import TooLarge
@@ -202,6 +203,9 @@ def _note_delivery(
 
 
 def _too_large(keys: set[bytes]) -> TooLarge:
-    error = TooLarge(REPLICA, f"{len(keys)} messages are larger than the cluster accepts.")
+    error = TooLarge(
+        REPLICA,
+        f"{plural(len(keys), 'message')} {'is' if len(keys) == 1 else 'are'} larger than the cluster accepts.",
+    )
     error.keys = frozenset(keys)
     return error

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 
 from engine.claims import Claim
+from engine.core.counts import plural
 from engine.replicas.kafka.address import KafkaAddress
 from engine.replicas.kafka.log import Log
 from engine.replicas.kafka.messages import Message, SiteKey, encode_key
@@ -160,6 +161,6 @@ class PartitionContents:
         topic, offset = held.first_strange
         self._told_strange = held.strange
         self._note = (
-            f"{held.strange} messages in the topics were not written by this program, the first in {topic} at offset {offset}; "
-            "they are ignored."
+            f"{plural(held.strange, 'message')} in the topics {'was' if held.strange == 1 else 'were'} not written by this "
+            f"program, the first in {topic} at offset {offset}; they are ignored."
         )

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from engine.core.counts import plural
 from engine.core.records.record import Json, Key
 from engine.errors import ReplicaDiverged, ReplicaRejected
 from engine.replicas.kafka.events import Sent
@@ -85,6 +86,6 @@ class WriteRequest(HomeRequest):
         """Fail the request: Kafka confirmed these records, but they do not read back."""
         self.error = ReplicaDiverged(
             REPLICA,
-            f"Kafka confirmed {len(self.sent)} events, but {len(keys)} of them do not read back, {min(keys)} first.",
+            f"Kafka confirmed {plural(len(self.sent), 'event')}, but {len(keys)} of them {'does' if len(keys) == 1 else 'do'} not read back, {min(keys)} first.",
             "They are written again. If this persists, look for another program that writes to the topics.",
         )

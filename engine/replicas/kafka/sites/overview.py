@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
+from engine.core.counts import plural
 from engine.core.times import Instant
 from engine.core.words import SyncStatus
 from engine.replicas.kafka.fleet import Worker
@@ -173,11 +174,15 @@ def _problems(
     for worker in workers:
         if worker.state == "silent":
             yield (
-                f"{worker.name} ({worker.host}) is a member of the consumer group, has {worker.partitions} partitions and has "
+                f"{worker.name} ({worker.host}) is a member of the consumer group, has {plural(worker.partitions, 'partition')} and has "
                 "not reported: it has just started, or it is not a process of this program, in which case no process keeps the homes in them."
             )
     if known.first_strange is not None:
-        more = f" So are {known.strange - 1} more." if known.strange > 1 else ""
+        more = (
+            f" So {'is' if known.strange == 2 else 'are'} {known.strange - 1} more."
+            if known.strange > 1
+            else ""
+        )
         yield f"{known.first_strange.message}{more} {known.first_strange.hint}"
     if differences:
         named = ", ".join(difference.name for difference in differences[:_NAMED])

@@ -34,7 +34,7 @@ def test_what_was_confirmed_and_does_not_read_back_is_named() -> None:
     write = written()
     write.note_lost({Key("entity", "e1")})
     assert write.is_refused
-    assert "1 events, but 1 of them" in str(write.error)
+    assert "1 event, but 1 of them" in str(write.error)
 
 
 def test_a_request_fails_where_a_newer_program_wrote() -> None:
