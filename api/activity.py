@@ -1,7 +1,7 @@
-"""What the last day was like, by slot of ten minutes: changes, how long each took to be written, and the lag of replicas.
+"""The activity of the last day, in slots of ten minutes: changes, the delay of each until it was written, and replicas' lag.
 
 Changes are counted from the feed of the rows, and their delays read from the records, so both reach back beyond a restart;
-with InfluxDB delays are known from this process on. Lag is sampled, and what was before this process is not known.
+with InfluxDB delays are known only since this process started. Lag is sampled, so it is too.
 """
 
 from collections import OrderedDict
@@ -21,12 +21,12 @@ from engine.errors import EngineError
 SLOT_SECONDS = 600
 SLOTS = 144
 LOOK_SECONDS = 10.0
-_DELAY_FLOOR = 1.0  # the top of the scale, while all were quicker
-_DELAYS_MAX = 200  # that are kept of a slot
-_LAG_FLOOR = 60.0  # the top of the scale, while lag is less
-_LAG_SLOTS_MIN = 3  # less is no line
+_DELAY_FLOOR = 1.0  # the top of the scale, unless a delay was longer
+_DELAYS_MAX = 200  # kept per slot
+_LAG_FLOOR = 60.0  # the top of the scale, unless lag was greater
+_LAG_SLOTS_MIN = 3  # fewer make no line
 _WRITES_MAX = 200
-# A first fill, or one after long absence, says nothing of how fast a change is.
+# Delays in a first fill, or in a catch-up after a long absence, are not typical.
 _RECORDS_MAX = 50
 
 WriteId = tuple[str, str, str]  # run id, registry, id
@@ -59,7 +59,7 @@ class Activity:
         clock: Clock,
         recorded: RecordedDelays = _no_delays,
     ) -> None:
-        """Look around now and then, until cancelled. `recorded` gives the delays of before this process."""
+        """Sample periodically, until cancelled. `recorded` gives the delays from before this process."""
         while True:
             await self.look(status, rows_reader, clock(), recorded)
             await anyio.sleep(LOOK_SECONDS)
@@ -71,9 +71,9 @@ class Activity:
         now: float,
         recorded: RecordedDelays = _no_delays,
     ) -> None:
-        """Record, at `now` (Unix seconds), how far behind each replica is and what has changed since the last call."""
+        """Record, at `now` (Unix seconds), each replica's lag and the changes since the last call."""
         slot = int(now // SLOT_SECONDS)
-        with suppress(EngineError):  # asked again with the next look
+        with suppress(EngineError):  # retried with the next sample
             await self._recall(recorded, slot)
         for replica in status().replicas:
             lag = lag_seconds(replica, now)
@@ -81,7 +81,7 @@ class Activity:
             if lag is not None:
                 slots[slot] = max(lag, slots.get(slot, 0.0))
             _forget(slots, slot)
-        # The page says that the store cannot be read; here it is looked at again soon.
+        # The page reports that the store cannot be read; here it is retried soon.
         with suppress(EngineError):
             await self._count(rows_reader, slot)
         _forget(self._changes, slot)
@@ -92,7 +92,7 @@ class Activity:
 
         def job(transaction: ReadTransaction) -> tuple[int, list[tuple[int, int]], bool]:
             newest = transaction.feed_bounds()[1]
-            is_other = newest < seen  # another file has come to the path
+            is_other = newest < seen  # the file at the path was replaced
             return newest, transaction.change_counts(0 if is_other else seen, since, SLOT_SECONDS), is_other
 
         newest, counts, is_other = await rows_reader.read(job)
@@ -104,12 +104,12 @@ class Activity:
         self._has_counted = True
 
     async def _recall(self, recorded: RecordedDelays, slot: int) -> None:
-        """Read once what the records know of the day; what this process writes is taken down as it happens."""
+        """Read the day's delays from the records once; this process's own writes are recorded as they happen."""
         if self._has_recorded:
             return
         found = await recorded(float((slot - SLOTS + 1) * SLOT_SECONDS))
         self._has_recorded = True
-        self._delays.clear()  # those of this process are among them
+        self._delays.clear()  # the records include those of this process
         for at, seconds in found:
             self._keep_delay(at, seconds)
 
@@ -131,7 +131,7 @@ class Activity:
             self._writes.popitem(last=False)
 
     def write_seconds(self, write: WriteId) -> float | None:
-        """How long after Home Assistant's change a record was written; None when that is not known."""
+        """The seconds from Home Assistant's change to the write of a record; None if unknown."""
         return self._writes.get(write)
 
     def changes_day(self, now: float) -> Sparkline | None:
@@ -146,7 +146,7 @@ class Activity:
         return bars(counts, label)
 
     def delays_day(self, now: float) -> Sparkline | None:
-        """The longest that a change took to be written, in seconds, by slot over the last day; None if no time is known."""
+        """The longest delay of a change, seconds, by slot over the last day; None if none is known."""
         slots = _slots(now)
         found = sorted(seconds for slot in slots for seconds in self._delays.get(slot, ()))
         if not found:
@@ -159,7 +159,7 @@ class Activity:
         return peaks([max(self._delays.get(slot, ()), default=None) for slot in slots], _DELAY_FLOOR, label)
 
     def lag_day(self, replica: str, now: float) -> Sparkline | None:
-        """A replica's greatest lag, in seconds, by slot over the last day; None while there is none to show."""
+        """A replica's greatest lag, in seconds, by slot over the last day; None while there is too little to show."""
         lags = self._lags.get(replica, {})
         values = [lags.get(slot) for slot in _slots(now)]
         known = [value for value in values if value is not None]

@@ -38,7 +38,7 @@ ROUTES: tuple[Route, ...] = (
 
 
 def build_app(find: FindHome, options: AppOptions) -> Starlette:
-    """The ASGI application over one home, which `find` gives for each request."""
+    """The ASGI application over one home, which `find` returns for each request."""
     endpoints = [route.endpoint(find) for route in ROUTES]
     document = cache(partial(make_document, ROUTES))
     endpoints += [document_route(document), *page_endpoints(find, document)]
@@ -74,7 +74,7 @@ def with_middleware(
 
 
 def document_route(document: Callable[[], bytes]) -> StarletteRoute:
-    """The route of a document of routes, which is made at its first request (10 ms): few services ever get one."""
+    """The route of an OpenAPI document, which is made at its first request (10 ms): few services ever get one."""
 
     async def call(request: Request) -> Response:
         parse_query(request.scope["query_string"], NoQuery)
@@ -84,7 +84,7 @@ def document_route(document: Callable[[], bytes]) -> StarletteRoute:
 
 
 def metrics_route(metrics: MetricsSource) -> StarletteRoute:
-    """The route of the exposition."""
+    """The route of the Prometheus metrics."""
 
     async def call(request: Request) -> Response:
         body, content_type = await metrics(request.headers.get("accept", ""))

@@ -1,7 +1,7 @@
-"""What the API is built with: once for the application, and once for each home that it answers for.
+"""The values that the API is built with: for the application, and for each home that it serves.
 
-Nothing of a home is bound when the application is built. A route finds the home of each request, so that homes may
-come and go while it serves.
+The application is built without any home. A route finds the home of each request, so that homes can be added and
+removed while it serves.
 """
 
 from collections.abc import Callable
@@ -27,7 +27,7 @@ def _ignore(_route: str, _method: str, _status: int, _seconds: float) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class AppOptions:
-    """What the application needs once. Without `metrics` there is no /metrics."""
+    """The options of the application. Without `metrics` there is no /metrics."""
 
     metrics: MetricsSource | None = None
     observe: Observer = _ignore
@@ -37,10 +37,10 @@ class AppOptions:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class AppContext:
-    """What the host hands over of one home. `freshness`: how old knowledge may be.
+    """One home, as provided by the host. `freshness`: the maximum age of a comparison.
 
-    Make it inside the event loop. `activity` is the last day, for the page. Without `timeline` there is no past;
-    `make_rows` makes rows of what it gives.
+    Create it inside the event loop. `activity` is the last day's, for the page. Without `timeline` there is no past;
+    `make_rows` turns the timeline's records into rows.
     """
 
     status: StatusSource
@@ -50,7 +50,7 @@ class AppContext:
     freshness: Freshness
     timeline: Timeline | None = None
     make_rows: MakeRows | None = None
-    home_assistant_url: str = ""  # where people reach Home Assistant; empty: not known
+    home_assistant_url: str = ""  # Home Assistant's address for users; empty: unknown
     up: str | None = None  # the relative address of the page of all homes, where there are many
     activity: Activity = field(default_factory=Activity)
     cache: AnswerCache = field(default_factory=AnswerCache)
@@ -60,14 +60,14 @@ class AppContext:
     timeline_limiter: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(1))
 
     def verdicts(self) -> Verdicts:
-        """What is known of every record at this moment."""
+        """The current verdicts on all records."""
         return self.verdict_cache.verdicts(self.status(), self.clock(), self.freshness)
 
 
-# The home that a request is about. Raises Problem when there is none.
+# The home of a request. Raises Problem when there is none.
 FindHome = Callable[[Request], AppContext]
 
 
 def only(context: AppContext) -> FindHome:
-    """The one home, whatever the request."""
+    """A function that returns this home for every request."""
     return lambda _request: context

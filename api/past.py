@@ -1,4 +1,4 @@
-"""The home as it was: device and entity routes with `at`, and histories, from the records replica."""
+"""The home in the past: device and entity routes with `at`, and histories, from the records replica."""
 
 from collections.abc import Callable, Container, Sequence
 from datetime import datetime
@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 
 class RevisionBody(msgspec.Struct, frozen=True):
-    """One version of a record: from `at` on, until the next. A delete has no fields and the hash "-"."""
+    """One version of a record, from `at` until the next. A delete has no fields and the hash "-"."""
 
     rev: int
     at: str
@@ -39,9 +39,9 @@ class RevisionBody(msgspec.Struct, frozen=True):
 
 
 class DeviceHistory(msgspec.Struct, frozen=True):
-    """The versions of a device, oldest first; `next` is the `after` of the next page. `sync` is of now.
+    """The versions of a device, oldest first; `next` is the `after` of the next page. `sync` is the current one.
 
-    So many of its versions are `forgotten`: what was before `known_from`, and what was thinned (`history.thin_seconds`).
+    `forgotten`: the number of versions before `known_from` or removed by thinning (`history.thin_seconds`).
     """
 
     device_id: str
@@ -56,7 +56,7 @@ class DeviceHistory(msgspec.Struct, frozen=True):
 
 
 class EntityHistory(msgspec.Struct, frozen=True):
-    """The same of an entity, also under earlier entity_ids; `id` is its registry id."""
+    """The versions of an entity, including those under earlier entity_ids; `id` is its registry id."""
 
     entity_id: str | None
     id: str
@@ -74,7 +74,7 @@ class EntityHistory(msgspec.Struct, frozen=True):
 async def get_device_history(context: AppContext, request: Request, query: HistoryQuery) -> Response:
     """The versions of a device, oldest first.
 
-    Also of one that is gone.
+    Also of a device that is gone.
     """
     id_ = request.path_params["id"]
     key = Key("device", id_)
@@ -87,14 +87,14 @@ async def get_device_history(context: AppContext, request: Request, query: Histo
 async def get_entity_history(context: AppContext, request: Request, query: HistoryQuery) -> Response:
     """The versions of an entity, oldest first, by its entity_id, or its registry id.
 
-    By any entity_id it ever had. One that is gone has none now.
+    By any entity_id it ever had, because an entity that is gone has no current one.
     """
     asked = request.path_params["id"]
     if context.timeline is None:
         raise _no_records()
     row = await context.rows_reader.read(lambda transaction: _entity_row(transaction, asked))
     if row is None and not await in_timeline(context, lambda timeline: timeline.count(Key("entity", asked))):
-        # No registry id that has versions: perhaps an entity_id of the past.
+        # Not a registry id with versions: perhaps a former entity_id.
         fate = await find_fate(context, "entity", asked)
         row = (fate.now_called, fate.id) if fate else None
     entity_id, id_ = (row[0], row[1] or asked) if row else (None, asked)
@@ -111,7 +111,7 @@ def _entity_row(transaction: ReadTransaction, asked: str) -> Row | None:
 
 
 class _Past(msgspec.Struct, frozen=True):
-    """One more revision than a page, oldest first; how many there are in all; and what is not known any more."""
+    """A page of revisions and one more, oldest first; the number of all; and what was forgotten."""
 
     revisions: Sequence[PastRevision]
     total: int
@@ -160,7 +160,7 @@ ROUTES = (get_device_history, get_entity_history)
 
 
 async def in_timeline(context: AppContext, job: Callable[[Timeline], T]) -> T:
-    """What a job makes of the records, in a worker thread. Raises Problem 501 when there are none, ReplicaError."""
+    """A job's result from the records, in a worker thread. Raises Problem 501 without a records replica, ReplicaError."""
     timeline = context.timeline
     if timeline is None:
         raise _no_records()
@@ -168,7 +168,7 @@ async def in_timeline(context: AppContext, job: Callable[[Timeline], T]) -> T:
 
 
 async def recorded_delays(context: AppContext, since: float) -> Sequence[tuple[float, float]]:
-    """How many seconds the updates since a time (Unix seconds) took to be recorded, as `Timeline.delays`; none where there are no records."""
+    """The delays of updates since a time (Unix seconds), as `Timeline.delays`; empty without a records replica."""
     if context.timeline is None:
         return ()
     return await in_timeline(context, lambda timeline: timeline.delays(since))
@@ -185,9 +185,9 @@ async def read_past(
     job: Callable[[ReadTransaction], T],
     asked: AskedRecord | None = None,
 ) -> T:
-    """What a job makes of the rows of a time, in a worker thread; of at least one record and these registries.
+    """A job's result from the rows of a time, in a worker thread; they cover at least one record and these registries.
 
-    Raises Problem when nothing is known of then, or a record of these registries cannot be read; ReplicaError.
+    Raises Problem when that time is unknown, or a record of these registries cannot be read; ReplicaError.
     """
 
     def read(timeline: Timeline) -> T:

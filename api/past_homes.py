@@ -1,4 +1,4 @@
-"""Homes as they were, as rows in memory, so that one code reads them and the rows of now. The last ones are kept."""
+"""Past homes as rows in memory, so that the same code reads past and present. The latest ones are kept."""
 
 from collections.abc import Hashable, Mapping
 from datetime import datetime
@@ -12,7 +12,7 @@ from engine.core.records.record import Key, Record
 from engine.core.times import rfc3339
 from engine.errors import SourceInvalid
 
-# One of 20,000 entities takes some 30 MiB. Two, because a person compares.
+# One with 20,000 entities takes about 30 MiB. Two, for comparisons.
 KEPT_MAX = 2
 
 
@@ -24,14 +24,14 @@ class AskedRecord(NamedTuple):
 
 
 class PastHome(NamedTuple):
-    """Rows of one time; by registry, why one of its records is not among them."""
+    """Rows of one time; and, by registry, why one of its records is missing."""
 
     rows: ReadTransaction
     unreadable: Mapping[str, str]
 
 
 class PastHomes:
-    """The homes that were read last. For one thread at a time."""
+    """The homes read last. For one thread at a time."""
 
     def __init__(self) -> None:
         self._kept: dict[Hashable, PastHome] = {}
@@ -39,18 +39,18 @@ class PastHomes:
     def at(
         self, timeline: Timeline, make_rows: MakeRows, at: datetime, asked: AskedRecord | None = None
     ) -> PastHome:
-        """The home at a time; where only one record is `asked` for, at least that and what it is shown with.
+        """The home at a time; with `asked`, at least that record and the records shown with it.
 
-        Raises Problem 404 when nothing is known of then, ReplicaError.
+        Raises Problem 404 when that time is unknown, ReplicaError.
         """
         edge = timeline.edge(at.timestamp())
         if edge is not None and (kept := self._kept.pop(edge, None)):
-            self._kept[edge] = kept  # the last that was used
+            self._kept[edge] = kept  # most recently used
             return kept
         if asked is not None:
             revisions = timeline.as_of_record(at.timestamp(), *asked)
             return _made(revisions or _as_of(timeline, at), make_rows)
-        if len(self._kept) >= KEPT_MAX:  # before another one is made
+        if len(self._kept) >= KEPT_MAX:  # before making another
             del self._kept[next(iter(self._kept))]
         home = _made(_as_of(timeline, at), make_rows)
         if edge is not None:
@@ -66,7 +66,7 @@ def _as_of(timeline: Timeline, at: datetime) -> Mapping[Key, PastRevision]:
 
 
 def _nothing_of(at: datetime, begins_at: float | None) -> Problem:
-    """The answer about a time of which there are no records; `begins_at` is when the first was made, if that is known."""
+    """The answer for a time without records; `begins_at` is the time of the first one, if known."""
     if begins_at is None:
         return Problem(404, f"The records do not reach back to {rfc3339(at.timestamp())}.")
     begin = rfc3339(begins_at)

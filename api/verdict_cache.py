@@ -1,6 +1,6 @@
-"""The verdicts on all records at this moment, kept while nothing that they rest on changes. For one event loop.
+"""Caches the current verdicts on all records until their inputs change. For one event loop.
 
-`generation` counts up whenever a verdict may have changed: it belongs in the tag of every answer that carries one.
+`generation` increases whenever a verdict may have changed: it belongs in the tag of every answer with a verdict.
 """
 
 from engine.core.state.intervals import Freshness
@@ -9,7 +9,7 @@ from engine.core.state.status import Status
 
 
 class VerdictCache:
-    """What is known of every record."""
+    """The current verdicts on all records."""
 
     def __init__(self) -> None:
         self.generation = 0
@@ -17,10 +17,10 @@ class VerdictCache:
         self._verdicts: Verdicts | None = None
 
     def verdicts(self, status: Status, now: float, freshness: Freshness) -> Verdicts:
-        """The verdicts as of `now` (Unix seconds); the very same object while nothing has changed."""
+        """The verdicts at `now` (Unix seconds); the same object while nothing has changed."""
         basis = basis_of(status, now, freshness)
         if self._verdicts is None or basis != self._basis:
             self._verdicts = Verdicts(status, now, freshness)
             self.generation += 1
-        self._basis = basis  # also where it is equal: it is compared by identity next time
+        self._basis = basis  # even if equal: the next comparison is by identity
         return self._verdicts

@@ -1,1 +1,1 @@
-"""What changed: the change feed, its stream, and the runs that wrote."""
+"""Changes: the change feed, its stream, and the runs that wrote."""

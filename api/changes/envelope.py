@@ -1,4 +1,4 @@
-"""One change as readers get it, in the form that Debezium made known."""
+"""One change as served, in Debezium's form."""
 
 from typing import Any
 
@@ -37,7 +37,7 @@ class Change(msgspec.Struct, frozen=True):
 
 
 def change_of_row(row: Row) -> Change:
-    """The change that a row of the feed holds."""
+    """The change in a row of the feed."""
     seq, op, registry, id_, before, after, changed_at, cause, run_id, version = row
     ts_ms = round(changed_at * 1000)
     source = ChangeSource("homeassistant", version, False, ts_ms, seq)

@@ -1,8 +1,8 @@
 """The change feed in memory: one reader of the store wakes every long poll and fills every stream.
 
-The host calls `notify` after each commit; nothing here polls. Each stream has a queue with a bound: a reader that
-is too slow loses its place in the feed and gets a `RESET`, it never makes others wait for long, nor memory
-grow. Everything but reading runs in the event loop, so a subscriber that begins at `latest` misses nothing.
+The host calls `notify` after each commit; nothing here polls. Each stream has a bounded queue: a reader that
+is too slow loses its position in the feed and gets a `RESET`; it never delays others for long or lets memory
+grow. Everything but reading runs in the event loop, so a subscriber that starts at `latest` misses nothing.
 """
 
 from collections import deque
@@ -19,12 +19,12 @@ from engine.errors import EngineError
 QUEUE_MAX = 64
 STREAMS_MAX = 8
 RETRY_SECONDS = 5.0  # after the store could not be read
-DRAIN_SECONDS = 1.0  # how long one batch waits for readers that still read
+DRAIN_SECONDS = 1.0  # how long one batch waits for active readers
 _BATCH = QUEUE_MAX // 2
 
 
 class Event(msgspec.Struct, frozen=True):
-    """What a stream sends: a change, or that the client has to start over (`reset`)."""
+    """What a stream sends: a change, or a `reset` after which the client has to start over."""
 
     kind: str  # change, reset
     seq: int
@@ -33,7 +33,7 @@ class Event(msgspec.Struct, frozen=True):
 
 
 class NoPlace(Exception):
-    """A stream cannot begin now; the message says why."""
+    """A stream cannot start now; the message gives the reason."""
 
 
 class FeedSubscription:
@@ -51,11 +51,11 @@ class FeedSubscription:
         return len(self._events)
 
     def offer(self, event: Event) -> None:
-        """Queue an event; when there is no room, everything queued is replaced by one reset."""
+        """Queue an event; if the queue is full, one reset replaces its content."""
         if event.kind == "change" and self._registry not in (None, event.registry):
             return
         if self._is_behind or event.kind == "reset" or len(self._events) >= QUEUE_MAX:
-            # One reset stands for everything until it is read, so a reader that is stuck costs nothing more.
+            # One reset replaces everything until it is read, so a stuck reader costs no more.
             self._events.clear()
             self._is_behind = True
             event = reset_event(event.seq, "too_slow") if event.kind == "change" else event
@@ -63,11 +63,11 @@ class FeedSubscription:
         self.wake()
 
     def wake(self) -> None:
-        """Let `next` look again."""
+        """Make `next` check again."""
         self._wake.set()
 
     async def next(self) -> Event | None:
-        """The next event; None when woken without one, because the feed ends."""
+        """The next event; None when woken without one because the feed ends."""
         if not self._events:
             self._wake = anyio.Event()
             await self._wake.wait()
@@ -80,7 +80,7 @@ class FeedSubscription:
 
 
 class ChangeFeed:
-    """Built with the reader of the store; run `run` in a task group, call `notify` after every commit."""
+    """The change feed over a reader of the store; run `run` in a task group, call `notify` after every commit."""
 
     def __init__(self, rows_reader: RowsReader, *, streams_max: int = STREAMS_MAX) -> None:
         self._rows_reader = rows_reader
@@ -90,9 +90,9 @@ class ChangeFeed:
         self._moved = anyio.Event()
         self._read = anyio.Event()
         self._closed = anyio.Event()
-        self.latest = 0  # the newest change that listeners know of
+        self.latest = 0  # the newest change that listeners have seen
         self._has_looked = False
-        self.is_readable = False  # whether the store could be read when it was last tried
+        self.is_readable = False  # whether the last attempt to read the store succeeded
 
     @property
     def is_closed(self) -> bool:
@@ -101,11 +101,11 @@ class ChangeFeed:
 
     @property
     def streams(self) -> int:
-        """How many streams are open."""
+        """The number of open streams."""
         return len(self._subscriptions)
 
     def notify(self) -> None:
-        """Something was committed. Call it in the event loop; many calls in a row cost one reading."""
+        """Report a commit. Call it in the event loop; many calls in a row cost one read."""
         self._notified.set()
 
     def close(self) -> None:
@@ -118,19 +118,19 @@ class ChangeFeed:
             subscription.wake()
 
     async def wait_closed(self) -> None:
-        """Return when the feed is closed."""
+        """Wait until the feed is closed."""
         await self._closed.wait()
 
     async def wait_newer(self, seq: int) -> None:
-        """Return when there is a change behind `seq`, or the feed is closed."""
+        """Wait until there is a change after `seq`, or the feed is closed."""
         while self.latest <= seq and not self.is_closed:
             await self._moved.wait()
 
     @contextmanager
     def subscribe(self, registry: str | None) -> Iterator[FeedSubscription]:
-        """A queue of all changes behind `latest`. Raises NoPlace."""
+        """A queue of all changes after `latest`. Raises NoPlace."""
         if not self._has_looked or self.is_closed:
-            # Without the newest number, a client cannot be promised that it misses nothing.
+            # Without the newest number, the client might miss changes.
             raise NoPlace(
                 "The change feed cannot be followed: its store was not read yet, or the service ends."
             )
@@ -147,14 +147,14 @@ class ChangeFeed:
             self._subscriptions.discard(subscription)
 
     async def run(self) -> None:
-        """Read what is new whenever notified, until closed."""
+        """Read new changes whenever notified, until closed."""
         while not self.is_closed:
             self._notified = anyio.Event()
             try:
                 await self._catch_up()
                 self.is_readable = True
             except EngineError:
-                # Readiness and every route that reads report it; here it only has to be retried.
+                # Readiness and every route that reads report it; here a retry is enough.
                 self.is_readable = False
             if self.is_closed:
                 return
@@ -175,11 +175,11 @@ class ChangeFeed:
 
             oldest, newest, events = await self._rows_reader.read(job)
             if newest < position or (oldest > position + 1 and not skips):
-                # Another file, or a feed that was shortened between two reads: what was in between is lost.
+                # Another file, or a feed that was shortened between two reads: the changes in between are lost.
                 self._publish([reset_event(newest, "expired")], newest)
             elif skips:
                 if self._subscriptions:
-                    continue  # a client came during the read, and was promised all changes after `latest`
+                    continue  # a client subscribed during the read, and must get all changes after the old `latest`
                 self._publish([], newest)
             else:
                 self._publish(events, events[-1].seq if events else newest)
@@ -201,7 +201,7 @@ class ChangeFeed:
         self._read.set()
 
     async def _let_drain(self) -> None:
-        """Give readers that still read the time to do so, before more is queued behind what they have."""
+        """Give active readers time to read before more is queued."""
         with anyio.move_on_after(DRAIN_SECONDS):
             while any(len(s) > _BATCH for s in self._subscriptions) and not self.is_closed:
                 self._read = anyio.Event()

@@ -16,7 +16,7 @@ from api.ports import ReadTransaction
 
 
 class ChangesPage(msgspec.Struct, frozen=True):
-    """Changes, oldest first. Go on with `after` = `next`; `oldest` is the oldest change there still is."""
+    """Changes, oldest first. Continue with `after` = `next`; `oldest` is the oldest change still available."""
 
     changes: list[Change]
     count: int
@@ -29,7 +29,7 @@ class ChangesPage(msgspec.Struct, frozen=True):
 async def list_changes(context: AppContext, request: Request, query: ChangesQuery) -> Response:
     """The change feed; with `wait` a long poll.
 
-    It answers at once if it holds anything, else as soon as it does, or after `wait` seconds as it is.
+    It answers immediately if there are changes, else as soon as there is one, or after `wait` seconds without any.
     """
     after = 0 if query.after is UNSET else query.after
     registry = None if query.registry is UNSET else query.registry
@@ -39,7 +39,7 @@ async def list_changes(context: AppContext, request: Request, query: ChangesQuer
         if query.after is not UNSET and (after > newest or (after < newest and after + 1 < oldest)):
             raise _expired(after, oldest)
         changes = [change_of_row(row) for row in transaction.changes(after, query.limit, registry)]
-        # A page that is not full has been through the whole feed, whatever the filter left of it.
+        # A page that is not full has searched the whole feed, even if the filter removed changes.
         next_ = changes[-1].seq if len(changes) == query.limit else newest
         return ChangesPage(changes, len(changes), query.limit, next_, oldest or None), newest
 

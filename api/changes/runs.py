@@ -14,7 +14,7 @@ from engine.core.times import rfc3339
 
 
 class RunBody(msgspec.Struct, frozen=True):
-    """A pass that wrote rows: when and where Home Assistant was read, and how many operations there were."""
+    """A pass that wrote rows: when and from where Home Assistant was read, and the numbers of operations."""
 
     run_id: str
     started_at: str
@@ -26,7 +26,7 @@ class RunBody(msgspec.Struct, frozen=True):
 
 
 class RunsPage(msgspec.Struct, frozen=True):
-    """Writing passes, newest first. Go on with `before` = `next`."""
+    """Writing passes, newest first. Continue with `before` = `next`."""
 
     runs: list[RunBody]
     count: int

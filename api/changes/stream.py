@@ -1,7 +1,7 @@
-"""A change stream on the wire (server-sent events): resume, keep-alives, a polite end, and no client that stays stuck.
+"""A change stream on the wire (server-sent events): resume, keep-alives, a clean end, and disconnection of stuck clients.
 
-When the feed closes it sends `bye` and ends, at the latest after BYE_SECONDS; see `api.http.event_streams` for when
-else it ends.
+When the feed closes it sends `bye` and ends, at the latest after BYE_SECONDS; `api.http.event_streams` lists other
+reasons to end.
 """
 
 from dataclasses import dataclass
@@ -25,14 +25,14 @@ _RESUME_BATCH = 200
 
 @dataclass(frozen=True)
 class StreamStart:
-    """Where a stream begins: behind `seq`, or at the present when None."""
+    """Where a stream starts: after `seq`, or now if None."""
 
     seq: int | None
     registry: str | None
 
 
 class EventStream(Response):
-    """The response that streams changes from a place on."""
+    """The response that streams changes from a position on."""
 
     def __init__(self, feed: ChangeFeed, rows_reader: RowsReader, place: StreamStart) -> None:
         super().__init__(None, 200)
@@ -41,7 +41,7 @@ class EventStream(Response):
         self._place = place
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send events until the client goes or the feed closes."""
+        """Send events until the client disconnects or the feed closes."""
         if scope["method"] == "HEAD":
             await begin(send)
             await end(send)
@@ -69,7 +69,7 @@ class EventStream(Response):
                 try:
                     position, events = await self._resume(position, subscription.head)
                 except EngineError:
-                    # The client reconnects and resumes after what it has; then it gets the reason, as a 503.
+                    # The client reconnects and resumes after its last change; then it gets the reason, as a 503.
                     await end(send)
                     group.cancel_scope.cancel()
                     return
@@ -77,7 +77,7 @@ class EventStream(Response):
             group.cancel_scope.cancel()
 
     async def _resume(self, after: int | None, head: int) -> tuple[int, list[Event]]:
-        """The next batch of changes behind `after` up to `head`; a reset when they are not there any more."""
+        """The next batch of changes after `after` up to `head`; a reset if they are no longer available."""
         if after is None or after == head:
             return head, []
         registry = self._place.registry
@@ -93,7 +93,7 @@ class EventStream(Response):
         return await self._rows_reader.read(job)
 
     async def _follow(self, subscription: FeedSubscription, send: Send, scope: CancelScope) -> None:
-        # A client may have read further, from the store, than the feed's reader was when it came.
+        # A client may have read further from the store than the feed's reader had at its start.
         seen = self._place.seq or 0
         while not self._feed.is_closed:
             event = None

@@ -1,1 +1,1 @@
-"""The HTTP port of a fleet view: questions about all homes of a fleet, answered from what their topics say, and a page."""
+"""The HTTP API of a fleet view: queries over all homes of a fleet, answered from their topics, and a page."""

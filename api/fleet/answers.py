@@ -1,4 +1,4 @@
-"""What every route of a fleet view is given, and how far an answer can be trusted."""
+"""The input of every route of a fleet view, and how far an answer can be trusted."""
 
 from collections.abc import Callable, Mapping
 from typing import TypeVar
@@ -17,37 +17,37 @@ from engine.core.times import Instant, encode_document, rfc3339
 
 T = TypeVar("T")
 
-# Kafka is asked every few seconds; after so many it is away, or the view does not keep up.
+# Kafka is polled every few seconds; after this many it is away, or the view does not keep up.
 CURRENT_SECONDS = 30.0
 
 
 class Viewed(msgspec.Struct, frozen=True):
-    """The view, the time of the request (Unix seconds), and what no other process has."""
+    """The view, the time of the request (Unix seconds), and a value unique to this process."""
 
     view: FleetView
     now: float
     process: str
 
     def standing(self) -> Standing:
-        """How far the view is. Raises Problem while it never had everything."""
+        """How far the view has read. Raises Problem until it has once read everything."""
         standing = self.view.standing()
         if standing.as_of is None:
             raise Problem(503, why_not_ready(standing), headers={"retry-after": str(RETRY_SECONDS)})
         return standing
 
     def is_current(self, standing: Standing) -> bool:
-        """Whether it has what was in Kafka a moment ago."""
+        """Whether the view shows Kafka's content of a moment ago."""
         return standing.as_of is not None and is_of_now(standing.as_of, self.now)
 
     async def answer(
         self, request: Request, make: Callable[[ViewTransaction, Instant], msgspec.Struct]
     ) -> Response:
-        """The answer about rows, or 304 while the client has one that says the same."""
+        """The answer about rows, or 304 if the client has the same one."""
         standing = self.standing()
         assert standing.as_of is not None
         as_of = Instant(standing.as_of)
         tag = RequestTag(request, self.process)
-        # One that was of now and is of the past by now says another thing.
+        # An answer that was current and is now outdated is a different answer.
         etag = tag.at(2 * standing.revision + self.is_current(standing))
         headers = {"cache-control": "no-cache", "vary": VARY, "etag": etag}
         if tag.is_known(etag):
@@ -59,7 +59,7 @@ class Viewed(msgspec.Struct, frozen=True):
 def check_asked(
     transaction: ViewTransaction, tag: str | UnsetType, site: str | UnsetType, now: float
 ) -> None:
-    """Raises Problem 404 for a tag that no home has, and for a home that there is not: see it where nothing was found."""
+    """Raises Problem 404 for a tag that no home has, and for an unknown home. Call it when nothing was found."""
     if tag is not UNSET and tag not in transaction.tags():
         raise Problem(404, f"No home of the fleet has the tag {tag[:64]!r}.")
     if site is not UNSET and not transaction.named_sites([site], now):
@@ -74,7 +74,7 @@ _LEFT_OUT = {
 
 
 def left_out_notices(oddities: Mapping[str, int]) -> list[str]:
-    """What is to be said of messages that are not in the view, a sentence each."""
+    """Notices about messages that are not in the view, one sentence per reason."""
     return [
         text.format(
             "There was a message"
@@ -97,12 +97,12 @@ def why_not_ready(standing: Standing) -> str:
 
 
 def is_of_now(as_of: float, now: float) -> bool:
-    """Whether what the view had then is what was in Kafka a moment ago. A clock that was set back proves nothing."""
+    """Whether `as_of` is a moment ago. If the clock was set back, it is not."""
     return abs(now - as_of) <= CURRENT_SECONDS
 
 
 def standing_notice(standing: Standing, now: float) -> str | None:
-    """What is to be said beside an answer that is not of now; None for one that is."""
+    """The notice for an outdated answer; None for a current one."""
     if standing.as_of is None:
         return why_not_ready(standing)
     if is_of_now(standing.as_of, now):

@@ -18,7 +18,7 @@ from api.http.openapi import make_document
 def build_view_app(
     view: FleetView, clock: Callable[[], float], options: AppOptions, process: str
 ) -> Starlette:
-    """The ASGI application over a view. `process` is what no other process has: it is in entity tags."""
+    """The ASGI application over a view. `process` is unique to this process; entity tags contain it."""
 
     def find(_request: Request) -> Viewed:
         return Viewed(view, clock(), process)

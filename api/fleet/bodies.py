@@ -1,4 +1,4 @@
-"""What is answered of devices and models of many homes."""
+"""The bodies of devices, models and homes in answers about many homes."""
 
 import msgspec
 
@@ -6,7 +6,7 @@ from engine.core.times import Instant
 
 
 class FleetDevice(msgspec.Struct, frozen=True):
-    """A device and the home that it is in."""
+    """A device and its home."""
 
     site: str
     id: str
@@ -18,7 +18,7 @@ class FleetDevice(msgspec.Struct, frozen=True):
 
 
 class FleetModel(msgspec.Struct, frozen=True):
-    """How many devices of one model and firmware there are, in how many homes."""
+    """The number of devices with one model and firmware, and of homes with them."""
 
     manufacturer: str | None
     model: str | None
@@ -28,9 +28,9 @@ class FleetModel(msgspec.Struct, frozen=True):
 
 
 class ViewedDevices(msgspec.Struct, frozen=True):
-    """A page, in an order that stays the same, home by home. It may have fewer rows than `limit`, even none, while there is a `next`.
+    """A page, in a stable order, home by home. It may have fewer rows than `limit`, even none, although there is a `next`.
 
-    `as_of`: every change that was in Kafka then is in the answer.
+    `as_of`: the answer includes every change that was in Kafka then.
     """
 
     devices: list[FleetDevice]
@@ -39,7 +39,7 @@ class ViewedDevices(msgspec.Struct, frozen=True):
 
 
 class ViewedModels(msgspec.Struct, frozen=True):
-    """Models, the most frequent first. `total` counts all that there are; `as_of` is as for devices."""
+    """Models, most frequent first. `total` counts all of them; `as_of` is as for devices."""
 
     models: list[FleetModel]
     total: int
@@ -47,11 +47,11 @@ class ViewedModels(msgspec.Struct, frozen=True):
 
 
 class ViewedSite(msgspec.Struct, frozen=True):
-    """One home, as its owner last said and as far as that still counts.
+    """One home, as far as its owner's last report is still valid.
 
-    `since`: when `status` began; of one that is unknown, the last that was heard of it. `heard_at`: when its Home Assistant last sent something,
-    as of `said_at`, the time of its owner's newest message. What only counts now (`connected`, `pending`, `differing`) is null while
-    the home is unknown for want of such a message.
+    `since`: when `status` began; for an unknown home, the time of the last report. `heard_at`: when its Home Assistant last sent
+    something, according to the owner's newest message, sent at `said_at`. Values that are only valid now (`connected`, `pending`,
+    `differing`) are null while the home is unknown because there is no recent message.
     """
 
     name: str
@@ -76,7 +76,7 @@ class ViewedSite(msgspec.Struct, frozen=True):
 
 
 class ViewedSites(msgspec.Struct, frozen=True):
-    """A page of homes, by name. `total` counts all that match, `by_status` likewise; `as_of` is as for devices."""
+    """A page of homes, by name. `total` and `by_status` count all that match; `as_of` is as for devices."""
 
     sites: list[ViewedSite]
     total: int

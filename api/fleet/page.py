@@ -1,4 +1,4 @@
-"""The page of a fleet view: how many homes are how, the worst first, and where every device and model is."""
+"""The page of a fleet view: homes by status, the worst first, and a search for devices and models."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -67,7 +67,7 @@ class ModelsPageQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ShownHome(msgspec.Struct, frozen=True):
-    """A home as a row shows it; `href` leads to its page with the process that keeps it, where that says its address."""
+    """A home in a row; `href` links to its page at its owner, if the owner publishes an address."""
 
     name: str
     label: str
@@ -84,7 +84,7 @@ class ShownHome(msgspec.Struct, frozen=True):
 
 
 def page_address(site: ViewedSite) -> str | None:
-    """The address of a home's page with its owner; None if there is none that a browser should follow."""
+    """The address of a home's page at its owner; None if there is none that a browser should follow."""
     url = site.url or ""
     if not url.startswith(("http://", "https://")):
         return None
@@ -169,7 +169,7 @@ def _shown(site: ViewedSite) -> ShownHome:
 
 
 def _common(found: Viewed) -> dict[str, object]:
-    """What every page is given."""
+    """The values for every page."""
     standing = found.view.standing()
     return {"now": found.now, "as_of": standing.as_of, "notice": standing_notice(standing, found.now)}
 
@@ -184,7 +184,7 @@ class ViewPage:
     query: type[msgspec.Struct]
 
     def endpoint(self, find: FindView) -> StarletteRoute:
-        """The route as Starlette serves it; an error is shown as a page too."""
+        """The route for Starlette; errors are shown as pages too."""
 
         async def call(request: Request) -> Response:
             found = find(request)

@@ -1,4 +1,4 @@
-"""What may be asked of a fleet view."""
+"""The queries of a fleet view."""
 
 from typing import Annotated, Literal
 
@@ -53,7 +53,7 @@ class ViewedSitesQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ViewedDriftQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The homes that are not in sync, at most so many of them."""
+    """The homes that are not in sync, up to a limit."""
 
     limit: Limit100 = 100
     tag: Tag | UnsetType = UNSET

@@ -1,4 +1,4 @@
-"""Questions about all homes of a fleet: which devices and models are where, how each home is, and which need a look."""
+"""Routes over all homes of a fleet: devices and models, the status of each home, and the homes that need attention."""
 
 import msgspec
 from msgspec import UNSET
@@ -17,7 +17,7 @@ from engine.core.times import Instant, instant
 
 
 class ViewReady(msgspec.Struct, frozen=True):
-    """Whether the view has read all that there was when it began; `behind` counts the messages that it has yet to read."""
+    """Whether the view has read everything that existed when it started; `behind` counts the unread messages."""
 
     status: str
     as_of: Instant | None
@@ -40,7 +40,7 @@ async def list_viewed_devices(found: Viewed, request: Request, query: ViewedDevi
 
 @route("/api/fleet/models", ViewedModels, statuses=(304, 404, 503))
 async def list_viewed_models(found: Viewed, request: Request, query: ViewedModelsQuery) -> Response:
-    """Models and firmwares of the fleet, with how many devices there are in how many homes."""
+    """Models and firmwares of the fleet, with their numbers of devices and homes."""
 
     def make(transaction: ViewTransaction, as_of: Instant) -> ViewedModels:
         models, total = transaction.models(query)
@@ -53,7 +53,7 @@ async def list_viewed_models(found: Viewed, request: Request, query: ViewedModel
 
 @route("/api/fleet/sites", ViewedSites, statuses=(404, 503))
 async def list_viewed_sites(found: Viewed, _request: Request, query: ViewedSitesQuery) -> Response:
-    """Homes of the fleet: how each is, since when, and who keeps it."""
+    """Homes of the fleet: each one's status, since when, and its owner."""
     as_of = instant(found.standing().as_of)
 
     def make(transaction: ViewTransaction) -> ViewedSites:
@@ -88,7 +88,7 @@ async def get_viewed_drift(found: Viewed, _request: Request, query: ViewedDriftQ
 
 @route("/readyz", ViewReady, statuses=(503,))
 async def get_readiness(found: Viewed, _request: Request, _query: NoQuery) -> Response:
-    """Whether the view has read all that there was when it began."""
+    """Whether the view has read everything that existed when it started."""
     standing = found.view.standing()
     word = "ready" if standing.replayed else "not_ready"
     reason = standing.problem if standing.replayed else why_not_ready(standing)

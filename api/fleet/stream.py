@@ -27,7 +27,7 @@ _RESET = b'event: reset\ndata: {"reason":"expired"}\n\n'
     event_id_pattern=ID_PATTERN,
 )
 async def stream_viewed_changes(found: Viewed, request: Request, _query: NoQuery) -> Response:
-    """Changes of all homes of the fleet as they are written (server-sent events), resumed behind Last-Event-ID."""
+    """Changes of all homes of the fleet as they are written (server-sent events), resumed after Last-Event-ID."""
     return ViewStream(found.view, request.headers.get("last-event-id", ""))
 
 
@@ -40,7 +40,7 @@ class ViewStream(Response):
         self._last_id = last_id
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send events until the client goes, the service ends, or Kafka does not answer: then the client reconnects."""
+        """Send events until the client disconnects, the service ends, or Kafka does not answer; then the client reconnects."""
         if scope["method"] == "HEAD":
             await begin(send)
             await end(send)

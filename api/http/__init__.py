@@ -1,8 +1,8 @@
-"""HTTP itself: server, limits, who is let in, routing, queries, problems, caching. Knows no registry.
+"""HTTP itself: server, limits, authentication, routing, queries, problems, caching. Knows no registry.
 
-uvicorn is entered here without what is in its `__init__`, because that loads its command line: click and a supervisor of processes are
-3 MiB and 30 ms of processor time in every service, none of which is used (uvicorn 0.54, 2026-11-29). A uvicorn that something else
-has loaded already is left as it is.
+uvicorn is imported here without its `__init__`, because that loads its command line: click and a process supervisor cost
+every service 3 MiB and 30 ms of processor time without being used (uvicorn 0.54, 2026-11-29). If something else has
+already loaded uvicorn, it is left unchanged.
 """
 
 import sys

@@ -1,8 +1,8 @@
-"""Which requests are accepted: those of Home Assistant's ingress, those with the token, or, while there is none, those of this machine.
+"""Authentication: accepts requests from Home Assistant's ingress, with the token, or, if no token is set, from this machine.
 
-Without a token a request must come from this machine and ask for it by a loopback name. The second condition is
-against DNS rebinding: a foreign page in a browser here may point a name of its own at 127.0.0.1 and would then be
-allowed to read the answers, but the browser still says that name in Host.
+Without a token a request must come from this machine and address it by a loopback name. The second condition
+prevents DNS rebinding: a foreign page in a browser here may point its own host name at 127.0.0.1 and could then
+read the answers, but the browser still sends that name in Host.
 """
 
 import base64
@@ -16,17 +16,17 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.http.problems import Problem
 
-OPEN_PATHS = frozenset({"/healthz"})  # need no token
+OPEN_PATHS = frozenset({"/healthz"})  # no token required
 
-# RFC 9110, 7.2: a name, an IPv4 address or a bracketed IPv6 address, and perhaps a port.
+# RFC 9110, 7.2: a name, an IPv4 address or a bracketed IPv6 address, and optionally a port.
 _HOST = re.compile(r"(?:\[(?P<address>[0-9A-Fa-f:.]+)\]|(?P<name>[^\[\]:/@\s]+))(?::\d{0,5})?")
 _REALM = 'realm="ha-reconcile", charset="UTF-8"'
 
 
 @dataclass(frozen=True, kw_only=True)
 class AccessRules:
-    """`hosts`: further host names of this machine. `trusted_peers`: addresses of proxies that authenticate requests
-    themselves. `admits_all`: no request is checked, under any host name; with a token it changes nothing.
+    """The access rules. `hosts`: further host names of this machine. `trusted_peers`: addresses of proxies that authenticate
+    requests themselves. `admits_all`: accept every request, under any host name; no effect with a token.
     """
 
     token: str | None = field(default=None, repr=False)
@@ -36,7 +36,7 @@ class AccessRules:
 
 
 class AuthMiddleware:
-    """Passes on what is admitted, and answers 401, 403 or 421 to the rest."""
+    """Passes on accepted requests, and answers 401, 403 or 421 to others."""
 
     def __init__(self, app: ASGIApp, access: AccessRules) -> None:
         self._app = app
@@ -65,7 +65,7 @@ class AuthMiddleware:
         return self._misdirected(scope)
 
     def _has_valid_token(self, scope: Scope) -> bool:
-        # In constant time, so that the time of an answer reveals nothing.
+        # In constant time, so that the response time reveals nothing.
         return hmac.compare_digest(presented_token(scope), self._token)
 
     def _misdirected(self, scope: Scope) -> Problem | None:
@@ -98,7 +98,7 @@ def _values(scope: Scope, wanted: bytes) -> list[bytes]:
 
 
 def _password(encoded: bytes) -> bytes:
-    """The password of Basic credentials, whatever the user's name: browsers can ask for nothing else."""
+    """The password of Basic credentials, with any user name: browsers can prompt for no other kind."""
     try:
         return base64.b64decode(encoded, validate=True).partition(b":")[2]
     except binascii.Error:
@@ -106,7 +106,7 @@ def _password(encoded: bytes) -> bytes:
 
 
 def _unauthorized(scope: Scope) -> Problem:
-    # Programs get no second offer; a browser is to ask the person before it.
+    # Only for browsers, which then prompt the user.
     is_api = scope["path"].startswith("/api/") or scope["path"] == "/metrics"
     return Problem(
         401,
@@ -116,13 +116,13 @@ def _unauthorized(scope: Scope) -> Problem:
 
 
 def _name(host: str) -> str:
-    """What Host names, without port, brackets, letter case and the root's dot; empty when it is no such field."""
+    """The name in a Host field in lower case, without port, brackets and trailing dot; empty if the field is malformed."""
     found = _HOST.fullmatch(host)
     return (found["address"] or found["name"]).removesuffix(".").casefold() if found else ""
 
 
 def _address(text: str) -> str:
-    """An address in its usual form; an IPv4 one is not shown as IPv6."""
+    """An address in its usual form; an IPv4 address mapped to IPv6 as IPv4."""
     try:
         address = ip_address(text.partition("%")[0])
     except ValueError:

@@ -1,12 +1,12 @@
-"""HTTP/1.1 connections with bounds: how long a request may take to arrive, how large it may be, how many may wait.
+"""HTTP/1.1 connections with limits on the time a request takes to arrive, its size, and the number of waiting connections.
 
 uvicorn's own protocol waits forever for the next byte of a request, keeps a header of any length, and lets
-connections pile up until the process has no file descriptor left. Each of these stops the mirror without a token
-a request for them, and no setting of uvicorn prevents it, so the bounds are enforced here, in a subclass.
+connections pile up until the process has no file descriptor left. Any client could stop the mirror in one of these ways
+without a token, and no setting of uvicorn prevents it, so a subclass here enforces limits.
 
-Invariants: a connection that is not answering a request has a deadline, and so has an answer that the client does not read. When
-there are more than `sockets_allowed` connections, one that is waiting is closed, so that a new one (a health check, say)
-always gets in.
+Invariants: a connection that is not answering a request has a deadline, and so has an answer that the client does not read.
+Above `sockets_allowed` connections, a waiting one is closed, so that a new one (such as a health check)
+is always accepted.
 """
 
 import asyncio
@@ -18,27 +18,29 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 REQUEST_BYTES_MAX = 64 * 1024  # request line, headers and body together; no route reads a body
 REQUEST_SECONDS = 10.0  # from a request's first byte to its last
-IDLE_SECONDS = 15.0  # until a connection's first request, between two, and while an answer is not taken
+IDLE_SECONDS = (
+    15.0  # until a connection's first request, between two, and while the client does not read an answer
+)
 PIPELINED_MAX = 16
 SOCKETS_MAX = 256
-# Files that stay free for the mirror whatever arrives over HTTP; a small process keeps the larger half.
+# Files reserved for the mirror under any HTTP load; a process with a low limit reserves the larger half.
 _FILES_RESERVED = 256
 _FILES_MANY = 1 << 20
 
 
 class TooManyPipelined(Exception):
-    """More requests were sent ahead on one connection than are kept. The parser turns it into 400."""
+    """A client pipelined more requests than the limit. The parser turns it into 400."""
 
 
 def sockets_allowed() -> int:
-    """How many connections may be open at once, given how many files this process may open."""
+    """The maximum of open connections, derived from this process's limit of open files."""
     return max(4, min(SOCKETS_MAX, _files() - _FILES_RESERVED, _files() // 4))
 
 
 def accepted_at_once() -> int:
-    """How many connections may be accepted in one turn of the loop, on top of `sockets_allowed`.
+    """The maximum of connections accepted in one iteration of the loop, on top of `sockets_allowed`.
 
-    A part of them, so that the request of a new connection is read before that many newer ones could push it out.
+    A fraction of it, so that a new connection's request is read before newer connections can displace it.
     """
     return sockets_allowed() // 4
 
@@ -54,8 +56,8 @@ class BoundedProtocol(HttpToolsProtocol):
     `waiting_since` is when the connection last began to wait for a request, in the loop's seconds.
     """
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
-        """Accept the connection, and close one that only waits if there are too many."""
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
+        """Accept the connection, and close a waiting one if there are too many."""
         self._deadline: asyncio.TimerHandle | None = None
         self._is_lost = False
         self._is_receiving = False
@@ -68,7 +70,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._make_room()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the deadline."""
+        """Cancel the deadline."""
         self._is_lost = True
         self._clear_deadline()
         super().connection_lost(exc)
@@ -85,7 +87,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._received_bytes = 0
 
     def on_message_begin(self) -> None:
-        """The first byte of a request is here."""
+        """Start a request at its first byte."""
         if len(self.pipeline) >= PIPELINED_MAX:
             raise TooManyPipelined
         super().on_message_begin()
@@ -93,7 +95,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._set_deadline(REQUEST_SECONDS)
 
     def on_message_complete(self) -> None:
-        """The last byte of a request is here; its answer may take as long as it takes."""
+        """End the deadline at a request's last byte; its answer may take any time."""
         super().on_message_complete()
         self._is_receiving = False
         self._received_bytes = 0
@@ -103,19 +105,19 @@ class BoundedProtocol(HttpToolsProtocol):
             self._wait_for_request()
 
     def on_response_complete(self) -> None:
-        """The answer is written, as far as we are concerned."""
+        """Start waiting for the next request: the answer is written."""
         super().on_response_complete()
         if not self._is_receiving and not self.is_answering():
             self._wait_for_request()
 
     def pause_writing(self) -> None:
-        """The client takes less than we send: give it until the deadline to take some."""
+        """The client reads more slowly than we send: give it until the deadline to read something."""
         super().pause_writing()
         self._unsent_bytes = 0
         self._set_deadline(IDLE_SECONDS)
 
     def resume_writing(self) -> None:
-        """The client has taken most of what we sent."""
+        """The client has read most of what we sent."""
         super().resume_writing()
         if self._is_receiving:
             return
@@ -125,13 +127,13 @@ class BoundedProtocol(HttpToolsProtocol):
             self._wait_for_request()
 
     def timeout_keep_alive_handler(self) -> None:
-        """Leave idle connections to our deadline, which also ends those whose client does not read."""
+        """Do nothing: our deadline also closes connections whose client does not read."""
 
     def _unsupported_upgrade_warning(self) -> None:
-        """Log nothing: a client that asks for a websocket gets an ordinary answer."""
+        """Log nothing: a client that requests a websocket gets an ordinary answer."""
 
     def is_answering(self) -> bool:
-        """Whether a request is here whose answer is not yet written."""
+        """Whether a request has arrived whose answer is not yet written."""
         return bool(self.pipeline) or (self.cycle is not None and not self.cycle.response_complete)
 
     def _wait_for_request(self) -> None:
@@ -139,17 +141,17 @@ class BoundedProtocol(HttpToolsProtocol):
         self._set_deadline(IDLE_SECONDS)
 
     def _make_room(self) -> None:
-        """Close the connection that has waited longest, of the peer that has most; this one if all are answering."""
+        """Close the longest-waiting connection of the peer with the most connections; this one if all are answering."""
         open_ = cast("set[BoundedProtocol]", self.connections)
         peers = Counter(_peer(c) for c in open_)
         waiting = [c for c in open_ if c is not self and not c.is_answering()]
         victim = min(waiting, key=lambda c: (-peers[_peer(c)], c.waiting_since), default=self)
-        # Its end comes in a later turn of the loop; until then the next newcomer must not choose it again.
+        # It closes in a later iteration of the loop; until then it must not be chosen again.
         open_.discard(victim)
         victim.transport.abort()
 
     def _refuse(self, status: bytes) -> None:
-        """End the connection with a status, or without where an answer is half written."""
+        """Close the connection with a status, or without one if an answer is half written."""
         if self.is_answering() or self.transport.get_write_buffer_size():
             self.transport.abort()
             return
@@ -163,7 +165,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def _on_deadline(self) -> None:
         unsent = self.transport.get_write_buffer_size()
         if unsent and unsent != self._unsent_bytes:
-            # A slow client that still takes something is let finish.
+            # A slow client that still reads may finish.
             self._unsent_bytes = unsent
             self._set_deadline(IDLE_SECONDS)
         elif unsent or not self._is_receiving:
@@ -173,7 +175,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _set_deadline(self, seconds: float) -> None:
         self._clear_deadline()
-        # Also while it is closing, which lasts until the client has taken what is left.
+        # Also while it is closing, which lasts until the client has read the rest.
         if not self._is_lost:
             self._deadline = self.loop.call_later(seconds, self._on_deadline)
 

@@ -1,12 +1,12 @@
-"""Answers that are still true: encoded bodies, each with the data version of the store when it was made.
+"""A cache of encoded answers, each with the store's data version at its creation.
 
-The data version is taken before the store is read, so an answer found under the same one cannot be older than it.
+The data version is taken before the store is read, so an answer with the current version cannot be outdated.
 """
 
 import msgspec
 
 BYTES_MAX = 4 * 1024 * 1024
-ANSWER_BYTES_MAX = 512 * 1024  # a larger answer would push everything else out
+ANSWER_BYTES_MAX = 512 * 1024  # a larger answer would evict everything else
 
 
 class CachedAnswer(msgspec.Struct, frozen=True):
@@ -26,7 +26,7 @@ class AnswerCache:
         self._kept: dict[str, tuple[int, CachedAnswer]] = {}
 
     def get(self, request: str, data_version: int | None) -> CachedAnswer | None:
-        """The answer to a request, if it was made at this data version."""
+        """The answer to a request, if it has this data version."""
         kept = self._kept.get(request)
         if kept is None or kept[0] != data_version:
             return None
@@ -34,7 +34,7 @@ class AnswerCache:
         return kept[1]
 
     def put(self, request: str, data_version: int | None, answer: CachedAnswer) -> None:
-        """Keep an answer, if it is not too large and there is a data version; drop others to make room."""
+        """Keep an answer, unless it is too large or has no data version; evict others to make room."""
         if data_version is None or len(answer.body) > min(ANSWER_BYTES_MAX, self._bytes_max):
             return
         self._drop(request)

@@ -1,7 +1,7 @@
-"""Weak entity tags made of the store's revision: whether an answer is still true is known before any row is read.
+"""Weak entity tags from the store's revision, which show whether an answer is current before any row is read.
 
-Weak, because the same answer may leave compressed. A tag also covers the request's address and when this process
-began, since every process counts revisions from the start.
+Weak, because the same answer may be sent compressed. A tag also covers the request's address and this process's
+start, since every process counts revisions from the beginning.
 """
 
 from hashlib import blake2b
@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 
 class RequestTag:
-    """What makes the tags of one request."""
+    """Makes the entity tags of one request."""
 
     def __init__(self, request: Request, process: str) -> None:
         address = request.scope["path"].encode() + b"?" + request.scope["query_string"]
@@ -24,5 +24,5 @@ class RequestTag:
         return f'W/"r{revision}-{self.digest}"'
 
     def is_known(self, etag: str) -> bool:
-        """Whether the client said that it has this answer."""
+        """Whether the client's headers say that it has this answer."""
         return etag.removeprefix("W/") in self._known or "*" in self._known

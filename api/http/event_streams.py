@@ -1,6 +1,6 @@
-"""What every stream of server-sent events does on the wire, whatever its events are about.
+"""The wire format and lifetime of all streams of server-sent events.
 
-A stream holds its place only while its client is there: a disconnect, or a send that gets nowhere for SEND_SECONDS,
+A stream lasts only while its client reads: a disconnect, or a send that makes no progress for SEND_SECONDS,
 ends it.
 """
 
@@ -19,7 +19,7 @@ _HEADERS = [
     for name, value in (
         ("content-type", EVENT_STREAM),
         *LIVE_HEADERS.items(),
-        ("x-accel-buffering", "no"),  # nginx, Home Assistant's ingress among others, would hold events back
+        ("x-accel-buffering", "no"),  # nginx, also in Home Assistant's ingress, would buffer events
     )
 ]
 
@@ -30,7 +30,7 @@ async def begin(send: Send) -> None:
 
 
 async def send_piece(send: Send, data: bytes, scope: CancelScope) -> None:
-    """Send some of it, and end the stream where the client takes nothing."""
+    """Send a piece, and end the stream if the client does not read."""
     with anyio.move_on_after(SEND_SECONDS) as waited:
         await send({"type": "http.response.body", "body": data, "more_body": True})
     if waited.cancelled_caught:
@@ -39,17 +39,17 @@ async def send_piece(send: Send, data: bytes, scope: CancelScope) -> None:
 
 
 async def end(send: Send) -> None:
-    """End it without an event: the client reconnects."""
+    """End the stream without an event, so that the client reconnects."""
     await send({"type": "http.response.body"})
 
 
 async def say_bye(send: Send) -> None:
-    """End it because the service ends."""
+    """End the stream with `bye`, because the service ends."""
     await send({"type": "http.response.body", "body": b"event: bye\ndata: {}\n\n", "more_body": False})
 
 
 async def end_when_gone(receive: Receive, scope: CancelScope) -> None:
-    """End the stream when its client goes."""
+    """End the stream when its client disconnects."""
     while (await receive())["type"] != "http.disconnect":
         pass
     scope.cancel()

@@ -1,4 +1,4 @@
-"""What every request passes before a route: counting, limits. Plain ASGI, because a request
+"""Middleware in front of all routes: counting, limits. Plain ASGI, because a request
 through Starlette's BaseHTTPMiddleware costs twice the time.
 """
 
@@ -19,7 +19,7 @@ _NO_WEIGHT = re.compile(rb"q=0(\.0{0,3})?", re.IGNORECASE)
 
 
 class RequestObserver:
-    """Reports every request to the observer, under its route's template: paths hold ids, and there are many."""
+    """Reports every request to the observer under its route's template, because paths contain ids, of which there are many."""
 
     def __init__(self, app: ASGIApp, observe: Observer) -> None:
         self._app = app
@@ -49,16 +49,16 @@ class RequestObserver:
 
 
 class Compression(GZipMiddleware):
-    """Compresses for clients that accept it, and costs the others nothing."""
+    """Compresses for clients that accept it, without cost for others."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on through GZipMiddleware, or past it."""
+        """Pass the request through GZipMiddleware, or bypass it."""
         if not _accepts_gzip(scope):
             await self.app(scope, receive, send)
             return
 
         async def send_with_vary_once(message: Message) -> None:
-            # The middleware adds Accept-Encoding whether or not a route has named it.
+            # The middleware adds Accept-Encoding even if a route already has.
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(raw=message["headers"])
                 names = dict.fromkeys(name.strip() for name in headers.get("vary", "").split(","))
@@ -79,9 +79,9 @@ def _accepts_gzip(scope: Scope) -> bool:
 
 
 class RequestLimits:
-    """Refuses what no route takes: other methods than GET and HEAD, long query strings; and too many requests at once.
+    """Refuses requests that no route accepts (methods other than GET and HEAD, long query strings) and too many at once.
 
-    Health is answered however many others are, so that a busy service is not restarted for being busy.
+    Health checks are always answered, so that a busy service is not restarted.
     """
 
     def __init__(self, app: ASGIApp) -> None:

@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, made from the routes and their structs, so that it cannot differ from them."""
+"""Generates the OpenAPI 3.1 document from the routes and their structs, so that it always matches them."""
 
 import re
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ API_VERSION = "1"
 
 _REF = "#/components/schemas/{name}"
 _PARAMETER = re.compile(r"\{(\w+)(?::\w+)?\}")
-# Structs whose schema keeps the "Body" of its name; the others need it only to differ from the core's classes.
+# Structs whose schema keeps "Body" in its name; others have it only to differ from the core's classes.
 _NAMED_BODY = ("ProblemBody", "SiteBody", "StatusBody")
 _COMMON_STATUSES = (400, 401, 403, 414, 421)
 
@@ -37,7 +37,7 @@ _PATH_PARAMETERS = {
 }
 
 
-# By the part of a path that names a registry, the field that its id is in.
+# The id's field, by the path segment that names a registry.
 _PATH_IDS = {
     "entities": "entity_id",
     "areas": "area_id",
@@ -58,7 +58,7 @@ def _tag(path: str) -> str:
 
 
 def _published(value: Any) -> Any:
-    """A schema, or what it consists of, under the names that clients know: `DeviceBody` is published as `Device`."""
+    """A schema, or a part of it, with published names: `DeviceBody` is published as `Device`."""
     if isinstance(value, list):
         return [_published(item) for item in value]
     if not isinstance(value, dict):
@@ -84,7 +84,7 @@ def make_document(routes: Sequence[Route]) -> bytes:
             # Docstrings keep their indentation before Python 3.13.
             component["description"] = cleandoc(component["description"])
     for route in routes:
-        _tell_rows(route, components)
+        _describe_rows(route, components)
     by_query = {query: components.pop(query.__name__) for query in queries if query.__name__ in components}
     by_body = dict(zip(bodies, schemas, strict=False))
     paths = {
@@ -100,7 +100,7 @@ def make_document(routes: Sequence[Route]) -> bytes:
             "version": API_VERSION,
             "description": "What the mirror of Home Assistant's registries holds, and how true it is. Read-only.",
         },
-        # Relative to this document, so that it holds behind any prefix.
+        # Relative to this document, so that it works behind any prefix.
         "servers": [{"url": "./", "description": "This service."}],
         "tags": [{"name": name, "description": text} for name, text in _TAGS.items()],
         "security": [{"bearer": []}, {"basic": []}],
@@ -116,8 +116,8 @@ def make_document(routes: Sequence[Route]) -> bytes:
     return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
 
 
-def _tell_rows(route: Route, components: dict[str, Any]) -> None:
-    """Say what the rows of a page are; with `fields` a row is less."""
+def _describe_rows(route: Route, components: dict[str, Any]) -> None:
+    """Describe the rows of a page; with `fields` a row has fewer fields."""
     field, row = getattr(route.body, "ROWS", ("", None))
     if row is not None:
         page = components[route.body.__name__]
@@ -186,7 +186,7 @@ def _parameters(route: Route, query: dict[str, Any]) -> list[dict[str, Any]]:
         parameters.append({**parameter, "schema": rest, "example": parameter_example(name, rest)})
     if route.media_type == EVENT_STREAM:
         schema = {"type": "string", "pattern": route.event_id_pattern}
-        text = "go on behind this change"
+        text = "continue after this change"
         parameters.append(
             {
                 "name": "Last-Event-ID",
@@ -201,6 +201,6 @@ def _parameters(route: Route, query: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _path_example(name: str, path: str) -> Any:
-    """The id of what the path is about."""
+    """An example id for a path parameter."""
     field = _PATH_IDS.get(path.split("/")[2], name) if name == "id" else name
     return parameter_example(field, {"type": "string"})

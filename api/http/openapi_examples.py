@@ -1,6 +1,6 @@
-"""Examples for the OpenAPI document, made from its schemas: one lamp in one kitchen, whatever is asked.
+"""Examples for the OpenAPI document, made from its schemas: always one lamp in one kitchen.
 
-Each fits its schema, so a field without a word here still has an example. Pure.
+Each matches its schema, so a field that is not listed here still has an example. Pure.
 """
 
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from typing import Any
 
 _AT = "2026-11-23T12:00:00.000Z"
 _ID = "04969ec96ec400e0219e4b6a7d61ef4a"
-# By the name of a field, or by schema and field where the name means several things.
+# By the name of a field, or by schema and field if the name has several meanings.
 _VALUES: dict[str, Any] = {
     **dict.fromkeys(("device_id", "Change.key", "RecordReport.key", "Became.id"), _ID),
     **dict.fromkeys(("entity_id", "EntityHistory.entity_id"), "light.bed_light"),
@@ -119,7 +119,7 @@ _DEPTH_MAX = 16
 
 
 def parameter_example(name: str, schema: Mapping[str, Any]) -> Any:
-    """What a client would write for a parameter."""
+    """A plausible value of a parameter."""
     found = _PARAMETERS.get(name, _VALUES.get(name))
     if name == "sort":
         return next(
@@ -135,7 +135,7 @@ def parameter_example(name: str, schema: Mapping[str, Any]) -> Any:
 
 
 def example_of(schema: Mapping[str, Any], components: Mapping[str, Any], field: str = "") -> Any:
-    """A value that fits a schema."""
+    """A value that matches a schema."""
     return _example(schema, components, field, "", 0)
 
 
@@ -164,7 +164,7 @@ def _example(
 
 
 def _fits(value: Any, schema: Mapping[str, Any]) -> bool:
-    """Whether a value is of a schema's type; what a schema refers to makes its own."""
+    """Whether a value has a schema's type; a referenced schema makes its own value."""
     kinds = [schema, *schema.get("anyOf", ())]
     if "enum" in schema:
         return value in schema["enum"]

@@ -17,12 +17,12 @@ HISTORY_FORGOTTEN = "/problems/history-forgotten"
 RETRY_SECONDS = 5
 
 
-# The names of RFC 9110, which Python took over in 3.13: answers must not depend on the interpreter.
+# The names of RFC 9110, which Python adopted in 3.13: answers must not depend on the interpreter.
 _PHRASES = {413: "Content Too Large", 414: "URI Too Long", 422: "Unprocessable Content"}
 
 
 def phrase(status: int) -> str:
-    """What a status is called."""
+    """The name of a status."""
     return _PHRASES.get(status) or HTTPStatus(status).phrase
 
 
@@ -30,8 +30,8 @@ class Became(msgspec.Struct, frozen=True):
     """What became of the record: renamed, deleted, or lost (its row is gone without a delete)."""
 
     what: str
-    id: str  # under which its history is found
-    now: str | None  # the name under which it is found now
+    id: str  # the id of its history
+    now: str | None  # its current name
     at: str | None
 
 
@@ -43,13 +43,13 @@ class ProblemBody(msgspec.Struct, frozen=True, omit_defaults=True):
     detail: str
     instance: str  # the path of the request
     type: str = "about:blank"
-    oldest: int | None = None  # cursor-expired: the oldest change there still is
-    known_from: str | None = None  # history-forgotten: from when on the past is known
-    became: Became | None = None  # of what was there under this name once
+    oldest: int | None = None  # cursor-expired: the oldest change still available
+    known_from: str | None = None  # history-forgotten: the time from which the past is known
+    became: Became | None = None  # for a record that once had this name
 
 
 class Problem(Exception):
-    """Ends a request with a problem document. `detail` says what was wrong, with which value."""
+    """Ends a request with a problem document. `detail` names the fault and the value."""
 
     def __init__(
         self,
@@ -81,7 +81,7 @@ class Problem(Exception):
 
 
 def store_problem(error: EngineError) -> Problem:
-    """The store cannot be read, or not as it is set up: nothing is known, which is not the same as an empty home. Or it is not known any more."""
+    """The problem for a store that cannot be read, or that forgot the requested time: the content is unknown, not empty."""
     if isinstance(error, HistoryForgotten):
         problem = Problem(410, str(error), type_=HISTORY_FORGOTTEN)
         problem.known_from = rfc3339(error.known_from)
@@ -90,7 +90,7 @@ def store_problem(error: EngineError) -> Problem:
 
 
 async def answer_problem(request: Request, error: Exception) -> Response:
-    """Turn what a handler raised into its document."""
+    """Turn a handler's exception into a problem document."""
     path = request.url.path
     if isinstance(error, Problem):
         return error.response(path)

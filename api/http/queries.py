@@ -1,6 +1,6 @@
-"""Query strings: one struct per kind of route, and reading one from a request.
+"""Query strings: one struct per kind of route, and its parser.
 
-An unknown name, a name given twice, and a value that is out of range are refused, naming them.
+Unknown or repeated parameters and values out of range are refused by name.
 """
 
 from datetime import UTC, datetime
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
     RegistryName = str
 else:
     RegistryName = Literal[tuple(sorted(REGISTRIES))]
-SEQ_MAX = 2**53 - 1  # what JavaScript can count
+SEQ_MAX = 2**53 - 1  # the largest exact integer in JavaScript
 
-# Stores count nanoseconds in 64 bits, which end in 2262.
+# Stores count nanoseconds in 64 bits, up to 2262.
 AT_MIN, AT_MAX = datetime(1970, 1, 1, tzinfo=UTC), datetime(2262, 1, 1, tzinfo=UTC)
 
 Text = Annotated[str, Meta(max_length=255)]
 After = Annotated[
-    str, Meta(max_length=1024, description="the page begins after this key: `next` of the page before")
+    str, Meta(max_length=1024, description="the page begins after this key: `next` of the previous page")
 ]
-Limit100 = Annotated[int, Meta(ge=1, le=1000, description="most rows of this page")]
-Limit10000 = Annotated[int, Meta(ge=1, le=10_000, description="most rows of this page")]
+Limit100 = Annotated[int, Meta(ge=1, le=1000, description="maximum number of rows in this page")]
+Limit10000 = Annotated[int, Meta(ge=1, le=10_000, description="maximum number of rows in this page")]
 At = Annotated[
     datetime,
     Meta(
@@ -54,7 +54,7 @@ class NoQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AtQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One record, now or then."""
+    """One record, now or in the past."""
 
     at: At | UnsetType = UNSET
 
@@ -162,7 +162,7 @@ class EntitiesQuery(AreaEntitiesQuery, frozen=True, kw_only=True):
 
 
 class HistoryQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A page of one record's revisions, oldest first."""
+    """A page of a record's revisions, oldest first."""
 
     limit: Limit100 = 100
     after: Annotated[int, Meta(ge=0, le=SEQ_MAX, description="the page begins after this revision")] = 0
@@ -185,7 +185,7 @@ class RunsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     limit: Limit100 = 100
     before: (
-        Annotated[Text, Meta(description="only run ids lower than this: `next` of the page before")]
+        Annotated[Text, Meta(description="only run ids lower than this: `next` of the previous page")]
         | UnsetType
     ) = UNSET
 
@@ -195,7 +195,7 @@ class ChangesQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     after: (
         Annotated[
-            int, Meta(ge=0, le=SEQ_MAX, description="only changes behind this number; absent: all there are")
+            int, Meta(ge=0, le=SEQ_MAX, description="only changes after this number; absent: all available")
         ]
         | UnsetType
     ) = UNSET
@@ -207,13 +207,13 @@ class ChangesQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class StreamQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a change stream carries."""
+    """The filter of a change stream."""
 
     registry: Annotated[RegistryName, Meta(description="of this registry only")] | UnsetType = UNSET
 
 
 def parse_query(query_string: bytes, type_: type[Q]) -> Q:
-    """The query of a request as `type_`. Raises Problem 400 that names what is wrong."""
+    """The query of a request as `type_`. Raises Problem 400 that names the fault."""
     if not query_string:
         return type_()
     context: dict[str, list[str]] = {}
@@ -243,7 +243,7 @@ def parse_query(query_string: bytes, type_: type[Q]) -> Q:
 
 
 def check_at(at: datetime) -> None:
-    """Raises Problem 400 when no store can hold anything of that time."""
+    """Raises Problem 400 when no store can hold data of that time."""
     if not AT_MIN <= at < AT_MAX:
         raise Problem(
             400,
@@ -251,7 +251,7 @@ def check_at(at: datetime) -> None:
         )
 
 
-@cache  # asking msgspec costs more than reading the query
+@cache  # inspecting the type costs more than parsing the query
 def _parameters(type_: type[msgspec.Struct]) -> tuple[frozenset[str], frozenset[str]]:
     """The names of all parameters, and of those that may be repeated."""
     fields = msgspec.structs.fields(type_)

@@ -1,4 +1,4 @@
-"""A route: path, query struct in, body struct out; the same value serves requests and makes the OpenAPI document."""
+"""A route: path, query struct in, body struct out; the same object serves requests and generates the OpenAPI document."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -15,16 +15,16 @@ from engine.core.times import encode_document
 JSON = "application/json"
 EVENT_STREAM = "text/event-stream"
 VARY = "Authorization, Accept-Encoding"
-# Valid only now: it must not be cached.
+# Only valid now: it must not be cached.
 LIVE_HEADERS = {"cache-control": "no-store", "vary": VARY}
 
-# What the request is about (a home, or all of them), the request, and its query.
+# The subject of the request (one home, or all), the request, and its query.
 Handler = Callable[[Any, Request, Any], Awaitable[Response]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Route:
-    """One GET route. `statuses` are the answers besides 200 and those that every route has."""
+    """One GET route. `statuses` are its statuses besides 200 and those of every route."""
 
     path: str
     name: str
@@ -34,15 +34,15 @@ class Route:
     query: type[msgspec.Struct] = NoQuery
     statuses: tuple[int, ...] = ()
     media_type: str = JSON
-    other_media_types: tuple[str, ...] = ()  # that the same answer can have
-    event_id_pattern: str = "^[0-9]{1,15}$"  # of a stream: what its ids are like
+    other_media_types: tuple[str, ...] = ()  # in which the same answer is available
+    event_id_pattern: str = "^[0-9]{1,15}$"  # for a stream: the form of its ids
 
     async def __call__(self, about: Any, request: Request, query: Any) -> Response:
-        """The answer to a request whose query has been read. Raises Problem, and ReplicaError as its store does."""
+        """The answer to a request with a parsed query. Raises Problem, and its store's ReplicaError."""
         return await self.handle(about, request, query)
 
     def endpoint(self, find: Callable[[Request], object], path: str | None = None) -> StarletteRoute:
-        """The route as Starlette serves it, HEAD included; at `path` if it is not to be at its own."""
+        """The route for Starlette, including HEAD; at `path` if given, else at its own."""
 
         async def call(request: Request) -> Response:
             query = parse_query(request.scope["query_string"], self.query)
@@ -59,7 +59,7 @@ def route(
     media_type: str = JSON,
     event_id_pattern: str = "",
 ) -> Callable[[Handler], Route]:
-    """Make the handler below a route: its name, the first line of its docstring and the type of its query are used."""
+    """Turn the decorated handler into a route, using its name, the first line of its docstring and its query's type."""
 
     def make(handle: Handler) -> Route:
         given_types = get_type_hints(handle)
@@ -81,5 +81,5 @@ def route(
 
 
 def answer_live(body: msgspec.Struct, status: int = 200) -> Response:
-    """An answer from memory that holds at this moment only."""
+    """An answer from memory that is only valid now."""
     return Response(encode_document(body), status, LIVE_HEADERS, JSON)

@@ -1,7 +1,7 @@
-"""The HTTP server inside the host's task group: sockets bound here, signals left to the host, a stop within a second.
+"""The HTTP server inside the host's task group: binds sockets, leaves signals to the host, stops within a second.
 
-`serve` returns only when it has stopped. The host sets `stop`; streams then say `bye`, answers under way are
-finished, and a client that still does not read is cut off.
+`serve` returns only when it has stopped. The host sets `stop`; then streams send `bye`, answers in progress are
+finished, and a client that still does not read is disconnected.
 """
 
 import ipaddress
@@ -20,16 +20,16 @@ from uvicorn.server import Server
 from api.http.bounded_protocol import BoundedProtocol, accepted_at_once
 from engine.errors import SettingsError
 
-# Some modules of uvicorn look for it in the package, whose `__init__` did not run (see `api.http`).
+# Some modules of uvicorn expect it in the package, whose `__init__` did not run (see `api.http`).
 uvicorn.Config = Config  # type: ignore[misc]
 
-STOP_SECONDS = 0.3  # what is still open then is cut off
-_BACKLOG = 512  # held by the kernel; a client that finds it full retries after a second
-# On every answer, also those that no route made: of an error in a route, of bytes that are no HTTP.
+STOP_SECONDS = 0.3  # connections still open then are closed
+_BACKLOG = 512  # queued by the kernel; a client that finds the queue full retries after a second
+# On every answer, even without a route: for an error in a route, or for bytes that are not HTTP.
 SECURITY_HEADERS = [
     ("x-content-type-options", "nosniff"),
     ("referrer-policy", "no-referrer"),
-    # 'self' may frame: Home Assistant's ingress shows pages in a frame of its own origin.
+    # 'self' may frame the page: Home Assistant's ingress shows it in a frame of its own origin.
     (
         "content-security-policy",
         "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'; object-src 'none'",
@@ -38,7 +38,7 @@ SECURITY_HEADERS = [
 
 
 class EmbeddedServer(Server):
-    """uvicorn without signal handlers, that says when it listens."""
+    """uvicorn without signal handlers, with an event when it listens."""
 
     def __init__(self, config: Config, ready: Event) -> None:
         super().__init__(config)
@@ -46,28 +46,28 @@ class EmbeddedServer(Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Signals belong to the host program."""
+        """Do nothing: signals belong to the host program."""
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen, then announce it."""
+        """Listen, then set the event."""
         await super().startup(sockets=sockets)
         for sock in sockets or ():
-            # asyncio has set the backlog to what it accepts in one turn.
+            # asyncio has set the backlog to the number it accepts in one iteration.
             sock.listen(_BACKLOG)
         self._ready.set()
 
     def cut_off(self) -> None:
-        """Close what is left, whether or not the other side has read it."""
+        """Close the remaining connections, even if the other side has not read everything."""
         self.force_exit = True
         for connection in list(self.server_state.connections):
             connection.transport.abort()
 
 
 def bind_socket(host: str, port: int, *, has_token: bool, allow_anonymous: bool = False) -> socket.socket:
-    """A listening socket; port 0 takes any free one.
+    """A listening socket; port 0 picks a free port.
 
-    Raises SettingsError when the address is not available, or when it is open to others and no token is set.
+    Raises SettingsError when the address is not available, or when others can reach it and no token is set.
     """
     try:
         found = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
@@ -99,13 +99,13 @@ def bind_socket(host: str, port: int, *, has_token: bool, allow_anonymous: bool 
 
 
 class Streams(Protocol):
-    """What answers without an end are fed from."""
+    """The source of answers without an end."""
 
     async def run(self) -> None:
-        """Feed them until closed."""
+        """Feed the streams until closed."""
 
     def close(self) -> None:
-        """End them all."""
+        """End all streams."""
 
 
 async def serve(app: ASGIApp, sock: socket.socket, streams: Streams, *, ready: Event, stop: Event) -> None:
@@ -129,7 +129,7 @@ async def serve(app: ASGIApp, sock: socket.socket, streams: Streams, *, ready: E
     stopped = anyio.Event()
 
     async def run() -> None:
-        # Cancelling the group must not cut answers in two; the server ends because `cut_off` asks it to.
+        # Cancelling the group must not truncate answers; `cut_off` makes the server end.
         with anyio.CancelScope(shield=True):
             await server.serve(sockets=[sock])
         stopped.set()

@@ -1,4 +1,4 @@
-"""What is shown of a record without a row: its last recorded version, or no more than what a report says of it."""
+"""The facts shown for a record without a row: its last recorded version, or only what a report contains."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ _NAMES = ("name_by_user", "name", "title", "original_name")
 
 
 def last_facts(key: Key, revisions: Sequence[PastRevision], names: Names) -> list[Fact]:
-    """What the last version says; nothing where none was kept or it cannot be read."""
+    """The facts in the last version; empty if there is none or it cannot be read."""
     last = next((revision for revision in reversed(revisions) if revision.fields), None)
     if last is None:
         return []
@@ -32,7 +32,7 @@ def last_facts(key: Key, revisions: Sequence[PastRevision], names: Names) -> lis
 
 
 def last_name(revisions: Sequence[PastRevision]) -> str | None:
-    """What the record was called last."""
+    """The record's last name."""
     for revision in reversed(revisions):
         for name in _NAMES:
             if revision.fields.get(name):

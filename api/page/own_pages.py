@@ -1,4 +1,4 @@
-"""Where a record leads: to the tables of what is in it, and to the same record in Home Assistant's own pages."""
+"""Links from a record: to the tables of its contents, and to its page in Home Assistant."""
 
 from collections.abc import Sequence
 from urllib.parse import quote
@@ -7,9 +7,9 @@ from api.page.templates import link
 from api.page.views.record import Fact
 from engine.core.records.record import Key
 
-# By registry, the filter of a table that names it.
+# The filter of a table for a record, by registry.
 _FILTERS = {"area": "area_id", "floor": "floor_id", "label": "label"}
-# By registry, the address in Home Assistant's frontend (2024.3 to 2026.11); a config entry's is its integration's.
+# The address in Home Assistant's frontend by registry (2024.3 to 2026.11); for a config entry, its integration's.
 _PATHS = {
     "device": "config/devices/device/{id}",
     "entity": "history?entity_id={asked}",
@@ -34,7 +34,7 @@ def inside(key: Key, facts: Sequence[Fact]) -> dict[str, str]:
 
 
 def own_page(home_assistant_url: str, key: Key, asked: str) -> str | None:
-    """The address of a record in Home Assistant's pages; None if its address or the page is not known."""
+    """The address of a record's page in Home Assistant; None if Home Assistant's address or the page is unknown."""
     path = _PATHS.get(key.registry)
     if not home_assistant_url or path is None:
         return None

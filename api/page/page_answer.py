@@ -1,4 +1,4 @@
-"""The answer to a request for a page: the page, or one that says why there is none."""
+"""The answer to a request for a page: the page, or one that explains why there is none."""
 
 from collections.abc import Awaitable, Callable
 
@@ -15,7 +15,7 @@ HTML = "text/html; charset=utf-8"
 async def answer_page(
     make: Callable[[], Awaitable[bytes]], problem_page: Callable[[Problem], bytes]
 ) -> Response:
-    """The page that `make` renders; where it raises a Problem or an EngineError, what `problem_page` renders, with the problem's status."""
+    """The page from `make`; if it raises a Problem or an EngineError, the one from `problem_page`, with the problem's status."""
     await load_templates()
     try:
         return Response(await make(), 200, LIVE_HEADERS, HTML)

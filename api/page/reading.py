@@ -1,4 +1,4 @@
-"""What the page's sections are made of: the rows now, or those of a time, each read in one job off the event loop."""
+"""Reads the data of the page's sections: the rows now or at a time, each in one job off the event loop."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -32,7 +32,7 @@ NO_INDEX = HomeIndex((), {}, {}, 0)
 
 
 class Read(msgspec.Struct, frozen=True):
-    """Sections, or why they cannot be shown."""
+    """Sections, or the reason why they cannot be shown."""
 
     index: HomeIndex
     changes: ChangesView | None
@@ -41,14 +41,14 @@ class Read(msgspec.Struct, frozen=True):
 
 
 class Reader:
-    """Reads of one home, whose index is kept from one request to the next."""
+    """Reads of one home, with an index kept between requests."""
 
     def __init__(self, context: AppContext, kept: KeptIndex) -> None:
         self.context = context
         self._kept = kept
 
     async def read(self, job: Callable[[ReadTransaction, HomeIndex], T]) -> T:
-        """What a job makes of the rows and their index. Raises ReplicaError."""
+        """A job's result from the rows and their index. Raises ReplicaError."""
         data_version = self.context.rows_reader.data_version()
         kept = self._kept.get(data_version)
 
@@ -82,7 +82,7 @@ class Reader:
         return await self.read(lambda transaction, index: _home(transaction, index, query))
 
     async def live(self) -> Read:
-        """The sections that change by themselves."""
+        """The sections that update themselves."""
 
         def job(transaction: ReadTransaction, index: HomeIndex) -> Read:
             return Read(
@@ -95,7 +95,7 @@ class Reader:
         try:
             return await self.read(job)
         except EngineError as error:
-            # The status above says what this means; the rest of the page still stands.
+            # The status section explains this; the rest of the page is still shown.
             return Read(NO_INDEX, None, None, str(error))
 
     async def _past(self, query: HomeQuery) -> HomeView:
@@ -104,7 +104,7 @@ class Reader:
         try:
             areas = await self.read(lambda _moment, index: tuple(index.areas))
         except EngineError:
-            areas = ()  # the past is shown without today's order
+            areas = ()  # the past does not use today's order
         order = {id_: place for place, id_ in enumerate(areas)}
 
         def job(transaction: ReadTransaction) -> HomeView:
@@ -120,7 +120,7 @@ def at_of(text: str) -> datetime | None:
     try:
         at = datetime.fromisoformat(text)
         at = at if at.tzinfo else at.replace(tzinfo=UTC)
-        at.astimezone(UTC)  # near the first and last year there is none
+        at.astimezone(UTC)  # fails near the first and last year
     except (ValueError, OverflowError) as error:
         raise Problem(400, f"{text[:40]!r} is not a time. Write it as 2026-11-23T14:00, in UTC.") from error
     check_at(at)
@@ -137,5 +137,5 @@ def _entities(transaction: ReadTransaction, query: HomeQuery) -> tuple[list[Enti
         wanted = [("has_device", False)]
         rows = transaction.page("entity", ENTITY_LINE_COLUMNS, wanted, "", PAGE_SIZE)
         return [entity_line(row) for row in rows], transaction.count("entity", wanted)
-    # All entities are gone through only for a search.
+    # Only a search goes through all entities.
     return entities_of_rows(transaction, query.words, HITS_MAX) if query.words and not query.area else ([], 0)

@@ -1,4 +1,4 @@
-"""What the page of one record is made of: its row, now or as of a time, its verdict and its timeline."""
+"""Reads the data of a record's page: its row, now or at a time, its verdict and its timeline."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -63,7 +63,7 @@ class _Found(msgspec.Struct, frozen=True):
 async def read_record(reader: Reader, registry: str, asked: str, at: datetime | None) -> RecordView:
     """A record by its id; an entity by its entity_id, any that it ever had, or its registry id.
 
-    Raises Problem 404 when there is and was none, 501 and ReplicaError as their stores do.
+    Raises Problem 404 when it never existed, 501 without records, and the stores' ReplicaError.
     """
     verdicts = reader.context.verdicts()
     if at is None:
@@ -104,7 +104,7 @@ async def read_record(reader: Reader, registry: str, asked: str, at: datetime | 
 
 
 async def _find(reader: Reader, registry: str, asked: str, at: datetime | None) -> _Found:
-    """The record now, which may be gone, or as of a time. Raises Problem 404 when there was none then."""
+    """The record now, which may be gone, or at a time. Raises Problem 404 when there was none then."""
     look = _LOOKS.get(registry) or partial(_small, registry)
     if at is None:
         return await reader.read(lambda transaction, index: look(transaction, index, asked))
@@ -130,7 +130,7 @@ def _own_page(reader: Reader, verdicts: Verdicts, found: _Found, asked: str) -> 
 def _verdict(
     verdicts: Verdicts, found: _Found, revisions: Sequence[PastRevision], names: Names
 ) -> VerdictView:
-    """The verdict on what is shown; of what is gone, since its last version."""
+    """The verdict on the record; for one that is gone, since its last version."""
     written_at = found.written_at
     if found.is_gone and revisions:
         written_at = rfc3339(revisions[-1].at)
@@ -139,13 +139,13 @@ def _verdict(
 
 
 def _versions(timeline: Timeline, key: Key) -> tuple[Sequence[PastRevision], int, str]:
-    """(those to show and the one before them, how many there are in all, a sentence about those that are forgotten)."""
+    """(the versions to show and the one before them, the number of all, a sentence about forgotten ones)."""
     known = timeline.forgotten(key)
     return timeline.newest(key, VERSIONS_MAX + 1), timeline.count(key), known.sentence
 
 
 async def _known_as(reader: Reader, registry: str, asked: str) -> str:
-    """The name or id under which a record is found that was once known as `asked`; else `asked` itself."""
+    """The current name or id of the record once known as `asked`; else `asked` itself."""
     if registry != "entity":
         return asked
 
@@ -173,7 +173,7 @@ def _device(transaction: ReadTransaction, index: HomeIndex, id_: str) -> _Found:
 def _entity(transaction: ReadTransaction, index: HomeIndex, entity_id: str) -> _Found:
     row = transaction.row("entity", ENTITIES.columns, entity_id)
     if row is None:
-        # It may have another entity_id by now.
+        # It may have another entity_id now.
         found = transaction.rows("entity", ("id",), [entity_id])
         if found:
             return _entity(transaction, index, found[0][0])

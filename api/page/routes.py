@@ -1,4 +1,4 @@
-"""The page's routes, side by side: the front page, its live part and its home section alone, records, and static files."""
+"""The page's routes: the front page, its live part and its home section alone, records, and static files."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -36,11 +36,11 @@ from engine.core.state.report import open_records
 from engine.core.state.status import Status
 from engine.errors import EngineError
 
-# Of each group of differences, on the front page and on their own.
+# Rows per group of differences, on the front page and on the drift page.
 DRIFT_SHOWN = 5
 DRIFT_GROUP = 10
 CHANGES_PAGE = 100
-# A file's address holds a digest of it.
+# A file's address contains its digest.
 _STATIC_HEADERS = {"cache-control": "private, max-age=31536000, immutable", "vary": VARY}
 
 Handler = Callable[["Page", Request, Any], Awaitable[bytes]]
@@ -53,20 +53,20 @@ class OlderQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RecordQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One record, now or then."""
+    """One record, now or in the past."""
 
     id: Annotated[str, Meta(max_length=1024)] = ""
     at: Annotated[str, Meta(max_length=40)] = ""
 
 
 class StaticQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which version the address means; any gets the newest."""
+    """The version in the address; the newest is served for any."""
 
     v: str = ""
 
 
 class Page:
-    """What the handlers of one request share."""
+    """The data that the handlers of one request share."""
 
     def __init__(self, context: AppContext, kept: KeptIndex, document: Callable[[], bytes]) -> None:
         self.context = context
@@ -74,7 +74,7 @@ class Page:
         self.reader = Reader(context, kept)
 
     def values(self, status: Status | None = None) -> dict[str, object]:
-        """What every template is given."""
+        """The values for every template."""
         status, now, activity = status or self.context.status(), self.context.clock(), self.context.activity
         view = status_view(status, now, self.context.freshness, activity)
         verdicts = self.context.verdicts()
@@ -89,13 +89,13 @@ class Page:
         }
 
     def drift(self, names: Names, query: DriftPageQuery, group_rows: int) -> dict[str, object]:
-        """What is needed to show what differs, below a status of the same moment."""
+        """The values for the differences, matching a status of the same moment."""
         status, verdicts = self.context.status(), self.context.verdicts()
         view = drift_page(open_records(status.report), status, names, verdicts, query, group_rows)
         return {**self.values(status), "drift": view, "drift_query": query}
 
     def live(self, read: Read) -> dict[str, object]:
-        """What the live part of the front page is given."""
+        """The values for the live part of the front page."""
         drift = self.drift(read.index.names, DriftPageQuery(), DRIFT_SHOWN)
         return {**drift, "changes": read.changes, "error": read.error}
 
@@ -130,7 +130,7 @@ async def _drift(page: Page, _request: Request, query: DriftPageQuery) -> bytes:
     try:
         names = await page.reader.read(lambda _moment, index: index.names)
     except EngineError:
-        names = {}  # then ids replace names
+        names = {}  # ids replace names
     return render("drift.html", page.drift(names, query, DRIFT_GROUP))
 
 
@@ -181,7 +181,7 @@ class PageRoute:
     query: type[msgspec.Struct] = NoQuery
 
     def endpoint(self, find: FindPage) -> StarletteRoute:
-        """The route as Starlette serves it; an error is shown as a page too."""
+        """The route for Starlette; errors are shown as pages too."""
 
         async def call(request: Request) -> Response:
             page = find(request)
@@ -225,9 +225,7 @@ PAGE_ROUTES = (
 
 def page_endpoints(find: FindHome, document: Callable[[], bytes]) -> list[StarletteRoute]:
     """All routes of the page; `document` makes the OpenAPI document."""
-    kept = WeakKeyDictionary[
-        AppContext, KeptIndex
-    ]()  # of the homes that were requested, as long as they exist
+    kept = WeakKeyDictionary[AppContext, KeptIndex]()  # for requested homes, as long as they exist
 
     def find_page(request: Request) -> Page:
         context = find(request)

@@ -1,7 +1,7 @@
-"""The templates: Jinja2 with escaping on, so that what a name holds is text, wherever it stands.
+"""The templates: Jinja2 with escaping, so that a name is always shown as text.
 
-Jinja2 is loaded, and all templates are compiled, with the first request for a page: 5 MiB and 0.1 s of processor time that a
-service whose page is never requested does without. Their text is read at the start, so that they are those of the program that runs.
+The first request for a page loads Jinja2 and compiles all templates: 5 MiB and 0.1 s of processor time, which a
+service without page requests saves. Their text is read at startup, so that it belongs to the running version.
 """
 
 import base64
@@ -35,7 +35,7 @@ MEDIA_TYPES = {
 
 
 def render(template: str, values: dict[str, object]) -> bytes:
-    """The page that a template makes of these values. Half a character, which JSON may hold, becomes a ?."""
+    """The page rendered from a template and values. A lone surrogate, which JSON may contain, becomes a ?."""
     return _environment().get_template(template).render(values).encode("utf-8", "replace")
 
 
@@ -52,7 +52,7 @@ def _compiled() -> None:
 
 
 def digest(content: bytes) -> str:
-    """A short text that differs when the content does."""
+    """A short text that changes with the content."""
     return base64.urlsafe_b64encode(blake2b(content, digest_size=6).digest()).decode()
 
 
@@ -76,21 +76,21 @@ def _environment() -> "Environment":
 
 
 def link(path: str, fragment: str = "", **parameters: object) -> str:
-    """A relative address; parameters without a value are left out."""
+    """A relative address; parameters without a value are omitted."""
     given = [(name, value) for name, value in parameters.items() if value not in (None, "", False)]
     query = f"?{urlencode(given, errors='replace')}" if given else ""
     return f"{path}{query}{'#' if fragment else ''}{fragment}"
 
 
 def _example(value: object) -> str:
-    """A parameter's example, as it is written in an address."""
+    """A parameter's example, as written in an address."""
     if isinstance(value, bool):
         return str(value).lower()
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _takes(schema: dict[str, Any]) -> str:
-    """What a parameter may be, in words."""
+    """A parameter's type, in words."""
     if "enum" in schema:
         text = f"one of {', '.join(map(str, schema['enum']))}"
     else:
@@ -105,7 +105,7 @@ def _pretty(value: object) -> str:
 
 
 def _address(operation: dict[str, Any], path: str) -> str:
-    """The path of an operation, with the examples of what is in it."""
+    """The path of an operation, with examples for its parameters."""
     for parameter in operation["parameters"]:
         path = path.replace(f"{{{parameter['name']}}}", str(parameter["example"]))
     return path

@@ -1,4 +1,4 @@
-"""What things are called on the page: fields, values, spans of time, numbers."""
+"""Names and formats on the page: fields, values, time spans, numbers."""
 
 from collections.abc import Iterable, Mapping
 
@@ -37,7 +37,7 @@ _REFERENCES = {
     "floor_id": "floor",
     "labels": "label",
 }
-# In a sentence these stand for others, which say the same with less: where it effectively is, what it is called.
+# In a sentence these replace fields with the same but partial content: the effective area and the effective name.
 _SHADOWS = {
     "effective_area_id": frozenset({"area_id"}),
     "effective_name": frozenset({"name", "name_by_user", "original_name"}),
@@ -54,18 +54,18 @@ _SPANS = (
 
 
 def registry_text(registry: str) -> str:
-    """What a person calls one item of a registry."""
+    """The word for one item of a registry."""
     return _REGISTRIES.get(registry, registry)
 
 
 def registry_text_plural(registry: str) -> str:
-    """What a person calls several items of a registry."""
+    """The word for several items of a registry."""
     text = registry_text(registry)
     return f"{text[:-1]}ies" if text.endswith("y") else f"{text}s"
 
 
 def replica_text(replica: str) -> str:
-    """A replica's name, as its makers write it."""
+    """A replica's name, as its vendor writes it."""
     return _REPLICAS.get(replica, replica)
 
 
@@ -75,12 +75,12 @@ def replica_in_sentence(replica: str) -> str:
 
 
 def field_text(field: str) -> str:
-    """What a person calls a field."""
+    """The word for a field."""
     return _FIELDS.get(field, field.replace("_", " "))
 
 
 def shown_fields(fields: Iterable[str]) -> list[tuple[str, str]]:
-    """(field, what a person calls it) of those fields of one change that a sentence needs, in their order."""
+    """(field, word for it) of the fields of a change that a sentence needs, in order."""
     given = list(dict.fromkeys(fields))
     shadowed = {own for field in given for own in _SHADOWS.get(field, ()) if own in given}
     plain = {field: text for field, text in _PLAIN.items() if _SHADOWS[field] & shadowed}
@@ -103,12 +103,12 @@ def value_text(field: str, value: Json, names: Names) -> str | None:
 
 
 def cut(text: str, length_max: int = TEXT_MAX) -> str:
-    """A text, or as much of it as fits."""
+    """The text, cut if it is too long."""
     return text if len(text) <= length_max else f"{text[: length_max - 1]}…"
 
 
 def span_text(seconds: float) -> str:
-    """How long something takes or took: `38 ms`, `12 s`, `5 min`, `3 h`, `9 days`."""
+    """A duration: `38 ms`, `12 s`, `5 min`, `3 h`, `9 days`."""
     seconds = max(0.0, seconds)
     _, unit, name = next(span for span in _SPANS if seconds < span[0])
     number = int(seconds / unit)
@@ -116,7 +116,7 @@ def span_text(seconds: float) -> str:
 
 
 def age_text(seconds: float) -> str:
-    """How long ago something was, in whole seconds at least."""
+    """The time since something, with no unit below seconds."""
     return span_text(seconds) if seconds >= 1.5 else f"{int(max(0.0, seconds))} s"
 
 

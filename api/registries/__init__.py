@@ -1,1 +1,1 @@
-"""Devices, entities and the other registries, as the rows have them."""
+"""Devices, entities and the other registries, from the rows."""

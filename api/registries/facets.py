@@ -1,4 +1,4 @@
-"""Counts of a registry's rows by the values they have: what a table offers to filter by."""
+"""Counts of a registry's rows by their values, which a table offers as filters."""
 
 from collections.abc import Sequence
 from typing import Annotated, Literal
@@ -19,7 +19,7 @@ from api.registries.selection import NAMED, Selection, check_named, count_states
 from engine.core.state.record_verdict import Verdicts
 
 VALUES_MAX = 1000
-# By registry, what its rows can be counted by; each is also a filter of its list.
+# The facets by registry; each is also a filter of the registry's list.
 FACETS: dict[str, tuple[str, ...]] = {
     "device": (
         *("area_id", "floor_id", "label", "integration", "manufacturer", "model", "sw_version", "disabled"),
@@ -52,7 +52,7 @@ FacetName = Literal[
 
 
 class FacetsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which rows are counted, and by what."""
+    """The rows to count, and the facets."""
 
     registry: Annotated[RegistryName, Meta(description="the registry whose rows are counted")] = "device"
     facet: Annotated[
@@ -73,7 +73,7 @@ class FacetsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class FacetValue(msgspec.Struct, frozen=True):
-    """One value, what it is called, and how many rows have it. `-`: rows without one."""
+    """One value, its name, and the number of rows with it. `-`: rows without a value."""
 
     value: str
     name: str | None
@@ -131,7 +131,7 @@ def _names(transaction: ReadTransaction) -> dict[tuple[str, str | None], str | N
 
 @route("/api/facets", Facets, statuses=(304, 404, 503))
 async def get_facets(context: AppContext, request: Request, query: FacetsQuery) -> Response:
-    """How many rows of a registry have which values, to filter by. What a registry has not is refused."""
+    """The numbers of a registry's rows by value, to filter by. Facets that the registry does not have are refused."""
     known = (*FACETS.get(query.registry, ()), "state")
     names = tuple(dict.fromkeys(query.facet or known))
     filters = tuple(filters_of(query))
@@ -146,7 +146,7 @@ async def get_facets(context: AppContext, request: Request, query: FacetsQuery) 
 
 
 def check_filters(names: Sequence[str], known: Sequence[str], registry: str) -> None:
-    """Raises Problem 404 when rows of a registry cannot be filtered by this: it would be ignored, or find nothing."""
+    """Raises Problem 404 for a filter that the registry does not have: it would be ignored, or find nothing."""
     if unknown := [name for name in dict.fromkeys(names) if name not in known]:
         raise Problem(
             404,

@@ -1,4 +1,4 @@
-"""What became of a device or entity that has no row: a 404 that explains it, instead of one that calls it unknown."""
+"""Explains in a 404 what became of a device or entity without a row, instead of calling it unknown."""
 
 from contextlib import suppress
 
@@ -14,7 +14,7 @@ from engine.errors import EngineError
 
 
 async def find_fate(context: AppContext, registry: str, asked: str) -> Fate | None:
-    """What the rows file and the records know of it; None when it never was. Raises ReplicaError for the rows file."""
+    """Its fate according to the rows file and the records; None if it never existed. Raises the rows file's ReplicaError."""
 
     def look(transaction: ReadTransaction) -> list[Former]:
         return list(transaction.former(registry, asked))
@@ -22,7 +22,7 @@ async def find_fate(context: AppContext, registry: str, asked: str) -> Fate | No
     formers = await context.rows_reader.read(look)
     timeline = context.timeline
     if timeline is not None:
-        # Without the records there still is what the rows file says.
+        # Without the records, the rows file still answers.
         with suppress(EngineError):
             formers += await anyio.to_thread.run_sync(
                 lambda: _recorded(timeline, registry, asked), limiter=context.timeline_limiter
@@ -37,7 +37,7 @@ async def find_fate(context: AppContext, registry: str, asked: str) -> Fate | No
 
 
 async def missing(context: AppContext, registry: str, asked: str, otherwise: str) -> Problem:
-    """The 404 for what has no row; `otherwise` is the detail when it never was."""
+    """The 404 for a record without a row; `otherwise` is the detail if it never existed."""
     verdicts = context.verdicts()
     if (key := verdicts.missing(asked, registry)) is not None:
         verdict = verdicts.of(key, has_row=False)

@@ -1,4 +1,4 @@
-"""The forms in which a list is given: pages of JSON, of some fields only, or the same rows as CSV."""
+"""The formats of a list: pages of JSON, with all or some fields, or the same rows as CSV."""
 
 import csv
 import io
@@ -15,14 +15,14 @@ CSV = "text/csv; charset=utf-8"
 
 
 def wants_csv(request: Request, query: Any) -> bool:
-    """Whether the client wants CSV: by `format`, or else by the Accept header."""
+    """Whether the client wants CSV: from `format`, else from the Accept header."""
     if query.format is not UNSET:
         return bool(query.format == "csv")
     return request.headers.get("accept", "").partition(",")[0].partition(";")[0].strip() == "text/csv"
 
 
 def chosen_fields(body: type[msgspec.Struct], query: Any) -> tuple[str, ...]:
-    """The requested fields; all where none are named. Raises Problem 400 for one that there is not."""
+    """The requested fields; all if none are named. Raises Problem 400 for an unknown one."""
     known = body.__struct_fields__
     if query.fields is UNSET:
         return known
@@ -32,7 +32,7 @@ def chosen_fields(body: type[msgspec.Struct], query: Any) -> tuple[str, ...]:
 
 
 def sort_column(columns: dict[str, str], query: Any) -> str:
-    """The column to sort by, with a - before it the other way round; "" for the order of keys."""
+    """The column to sort by, with a leading - for descending order; "" for the order of keys."""
     if query.sort is UNSET:
         return ""
     check_sortable(query.sort, tuple(columns))
@@ -56,14 +56,14 @@ def _check_known(asked: Sequence[str], known: Sequence[str], parameter: str) -> 
 
 
 def as_chosen(rows: Sequence[msgspec.Struct], fields: Sequence[str]) -> list[dict[str, Any]]:
-    """The rows with these fields only."""
+    """The rows, reduced to these fields."""
     return [{name: getattr(row, name) for name in fields} for row in rows]
 
 
 def as_csv(rows: Sequence[msgspec.Struct], fields: Sequence[str]) -> bytes:
     """The rows as RFC 4180: a list with semicolons between its elements, a verdict as its state, objects as JSON."""
     text = io.StringIO()
-    # Quoted throughout, because some spreadsheets also split at semicolons and tabs, and a part may begin like a formula.
+    # Everything is quoted, because some spreadsheets also split at semicolons and tabs, and a part may look like a formula.
     writer = csv.writer(text, quoting=csv.QUOTE_ALL)
     writer.writerow(fields)
     writer.writerows([_cell(name, getattr(row, name)) for name in fields] for row in rows)
@@ -82,5 +82,5 @@ def _cell(name: str, value: Any) -> str:
     if isinstance(value, list | dict):
         return msgspec.json.encode(value).decode()
     text = str(value)
-    # A spreadsheet would take it for a formula: names come from whatever joined the network.
+    # A spreadsheet would take it for a formula: names come from any device on the network.
     return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") and not isinstance(value, int) else text

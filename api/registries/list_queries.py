@@ -1,22 +1,22 @@
-"""What a list can be sorted by and cut to: the fields of its body, as far as they have a column."""
+"""The sorting and field selection of lists: by the body's fields, as far as they have a column."""
 
 from typing import Annotated
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-# Columns that every row is read with.
+# Columns read with every row.
 _KEYS = ("device_id", "entity_id")
 
 
 def sort_columns(body: type[msgspec.Struct], columns: tuple[str, ...]) -> dict[str, str]:
-    """The column behind each field that a list can be sorted by."""
+    """The column of each field that a list can be sorted by."""
     known = {*columns, *_KEYS}
     named = {name: _COLUMNS.get(name, name) for name in body.__struct_fields__}
     return {name: column for name, column in named.items() if column in known}
 
 
-# Fields that go by another name than their column.
+# Fields whose name differs from their column's.
 _COLUMNS = {
     "via_device": "via_device_id",
     "status": "disabled",
@@ -28,15 +28,15 @@ _COLUMNS = {
 def query_of(
     name: str, base: type[msgspec.Struct], body: type[msgspec.Struct], columns: tuple[str, ...]
 ) -> type[msgspec.Struct]:
-    """The query of a list, which says by which fields it can be sorted and cut."""
+    """The query struct of a list, which names the fields for sorting and selection."""
     names = "|".join(body.__struct_fields__)
     patterns = {
         "sort": f"^-?({'|'.join(sort_columns(body, columns))})$",
         "fields": f"^({names})(,({names}))*$",
     }
     texts = {
-        "sort": "the field to sort by, with a - before it the other way round",
-        "fields": "only these fields of each row, with commas between them",
+        "sort": "the field to sort by, with a leading - for descending order",
+        "fields": "only these fields of each row, separated by commas",
     }
     fields = [
         (

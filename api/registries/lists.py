@@ -1,7 +1,7 @@
-"""The lists of all registries: pages of the rows now, from the records then (`at`), in the requested form.
+"""The lists of all registries: pages of the current rows, or of past records (`at`), in the requested format.
 
-Until the next commit, an answer is made once. Otherwise one job reads the revision, stops there if the client has
-the answer, or else reads the rows and encodes them, all in the inventory's thread and in one transaction.
+An answer is cached until the next commit. Otherwise one job reads the revision, stops if the client already has
+the answer, or else reads the rows and encodes them, all in the reader's thread and in one transaction.
 """
 
 from bisect import bisect_right
@@ -41,10 +41,10 @@ from engine.core.state.record_verdict import Verdicts
 KEPT_HEADERS = {"cache-control": "no-cache", "vary": f"{VARY}, Accept"}
 PAST_STATUSES = (304, 404, 410, 501, 503)
 
-# Areas and floors are few; all are read, because the store knows no order but that of the keys.
+# Areas and floors are few; all are read, because the store only sorts by key.
 _ALL = 1_000_000
 
-# The queries of lists that take more than the parameters of a page.
+# The queries of lists with more parameters than a page has.
 QUERIES: dict[str, type[msgspec.Struct]] = {
     "device": DevicesQuery,
     "entity": EntitiesQuery,
@@ -52,20 +52,20 @@ QUERIES: dict[str, type[msgspec.Struct]] = {
     "category": CategoriesQuery,
     "config_entry": IntegrationsQuery,
 }
-# What devices and entities, and what is derived of them, are made from.
+# The registries that devices and entities, and their derived values, depend on.
 PAST_NEEDED = ("area", "config_entry", "device", "entity", "floor")
-# What a query says besides filters of rows; `tag` is of homes.
+# Parameters that are not filters of rows; `tag` filters homes.
 _NO_FILTERS = frozenset(
     {*ListQuery.__struct_fields__, "limit", "after", "at", "registry", "facet", "tag", "site"}
 )
 
 
 def page_struct(body: BodyMaker[Any], name: str = "", lead: Sequence[tuple[str, Any]] = ()) -> type[Any]:
-    """The page of a registry: (rows, count, limit, total, next, revision), behind the fields of `lead`."""
+    """The page struct of a registry: (rows, count, limit, total, next, revision), after the fields of `lead`."""
     rows = body.registry.route
     fields: list[tuple[str, Any]] = [
         *lead,
-        (rows, list[dict[str, Any]]),  # with `fields`, a row is less than the body
+        (rows, list[dict[str, Any]]),  # with `fields`, a row has fewer fields than the body
         ("count", int),
         ("limit", int),
         ("total", int),
@@ -82,7 +82,7 @@ def page_struct(body: BodyMaker[Any], name: str = "", lead: Sequence[tuple[str, 
 
 
 def filters_of(query: msgspec.Struct) -> list[Filter]:
-    """The filters that a query sets, a repeated one several times."""
+    """The filters in a query, a repeated one several times."""
     filters: list[Filter] = []
     for name in query.__struct_fields__:
         value = getattr(query, name)
@@ -92,7 +92,7 @@ def filters_of(query: msgspec.Struct) -> list[Filter]:
 
 
 def next_link(request: Request, next_key: str | None) -> str | None:
-    """The Link header to the next page, relative, so that it holds behind any proxy's prefix."""
+    """The Link header to the next page, relative, so that it works behind any proxy's prefix."""
     if next_key is None:
         return None
     context = parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True)
@@ -107,7 +107,7 @@ def _bodies(
     query: Any,
     selection: Selection,
 ) -> tuple[Sequence[msgspec.Struct], int, str | None]:
-    """(bodies, total, the key that the next page follows) of a page, with verdicts, if there are any."""
+    """(bodies, total, the key that the next page follows) of a page, with verdicts, if given."""
     rows, total = _page(transaction, body, verdicts, query, selection)
     if total == 0:
         check_named(transaction, body.registry.name, selection.filters)
@@ -123,7 +123,7 @@ def _page(
     query: Any,
     selection: Selection,
 ) -> tuple[Sequence[Row], int]:
-    """The rows of a page and one more, and how many there are in all."""
+    """The rows of a page and one more, and the number of all."""
     name = body.registry.name
     if selection.is_search and not body.registry.is_ordered:
         found = transaction.found(name, selection.words)
@@ -136,7 +136,7 @@ def _page(
 def _rows(
     transaction: ReadTransaction, body: BodyMaker[Any], filters: Sequence[Filter], query: Any, sort: str
 ) -> Sequence[Row]:
-    """The rows of a page and one more: in the requested order; else as the user put them; else by key."""
+    """The rows of a page and one more: in the requested order, else in the user's, else by key."""
     name = body.registry.name
     if sort:
         keys = transaction.keys(name, filters, sort)
@@ -146,16 +146,16 @@ def _rows(
         return transaction.page(name, body.columns, filters, query.after, query.limit + 1)
     place = 1 + body.columns.index("position")
     rows = transaction.page(name, body.columns, filters, "", _ALL)
-    # What has no place comes last. Rows are in the order of their keys, which sorting keeps.
+    # Rows without a position come last. Sorting is stable and keeps the order of keys.
     rows = sorted(rows, key=lambda row: (row[place] is None, row[place] or 0))
     behind = next((i + 1 for i, row in enumerate(rows) if row[0] == query.after), None)
-    if behind is None:  # the row that ended the page before is gone
+    if behind is None:  # the last row of the previous page is gone
         rows, behind = [row for row in rows if row[0] > query.after], 0
     return rows[behind : behind + query.limit + 1]
 
 
 class _Form(NamedTuple):
-    """How the rows of one answer are encoded."""
+    """The encoding of the rows of one answer."""
 
     page: type[Any]
     lead: tuple[object, ...]
@@ -182,7 +182,7 @@ def list_handler(
     page_type: type[Any],
     lead_of: Callable[[Request], tuple[object, ...]] = lambda _: (),
 ) -> Handler:
-    """What answers with pages of a registry; `lead_of` gives what precedes the rows."""
+    """The handler for pages of a registry; `lead_of` gives the fields before the rows."""
     name = body.registry.name
     columns = sort_columns(body.type, body.columns)
 
@@ -205,7 +205,7 @@ def list_handler(
 
         if query.at is not UNSET:
             page, link = form.encode((), 0, None, None), None
-            if not state:  # a verdict is of now: no record of the past has one
+            if not state:  # only current records have a verdict
                 page, link = await read_past(context, query.at, (*PAST_NEEDED, "label", name), build_past)
             headers = {
                 **LIVE_HEADERS,
@@ -240,8 +240,8 @@ async def answer_kept(
     build: Callable[[ReadTransaction], tuple[bytes, str | None]],
     media_type: str = JSON,
 ) -> Response:
-    """What `build` makes at the store's revision, unless the client, or the cache, has that already."""
-    # What is known of the rows is part of the answer.
+    """The answer from `build` at the store's revision, unless the client or the cache already has it."""
+    # The verdicts on the rows are part of the answer.
     tag = RequestTag(
         request, f"{context.status().started_at}/{context.verdict_cache.generation}/{media_type}"
     )

@@ -1,4 +1,4 @@
-"""Routes of the registries: lists, single records and counts, now from the rows and then (`at`) from the records."""
+"""Routes of the registries: lists, single records and counts, from the current rows or from past records (`at`)."""
 
 from functools import partial
 from typing import Any
@@ -36,7 +36,7 @@ from engine.core.state.record_verdict import Verdicts
 
 
 class _NoRow(Exception):
-    """The store has no such row at this moment."""
+    """The store has no such row now."""
 
 
 def _body(
@@ -80,7 +80,7 @@ def single_route(body: BodyMaker[Any], summary: str) -> Route:
         except _NoRow:
             raise await missing(context, name, id_, f"There is no {name} {id_[:255]!r}.") from None
 
-    # The id of a category has a slash within.
+    # A category's id contains a slash.
     parameter = "{id:path}" if len(body.registry.key) > 1 else "{id}"
     return Route(
         path=f"/api/{body.registry.route}/{parameter}",

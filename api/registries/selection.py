@@ -1,6 +1,6 @@
-"""Which rows of a registry a request wants, and in which order: filters, a search, a verdict, a column to sort by.
+"""Selects the rows of a registry for a request, and their order: filters, a search, a verdict, a sort column.
 
-The same for the API's lists and facets and for the page's tables. Valid only inside a job.
+Shared by the API's lists and facets and the page's tables. Valid only inside a job.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ _NONE = "-"
 
 
 class Selection(NamedTuple):
-    """The wanted rows; `sort` is a column, with a - before it for the other direction."""
+    """The selected rows; `sort` is a column, with a leading - for descending order."""
 
     filters: tuple[Filter, ...] = ()
     q: str = ""
@@ -28,19 +28,19 @@ class Selection(NamedTuple):
 
     @property
     def words(self) -> list[str]:
-        """The words that are searched for."""
+        """The words of the search."""
         return self.q.casefold().split()
 
     @property
     def is_search(self) -> bool:
-        """Whether nothing is asked for but what a search finds."""
+        """Whether the search is the only condition."""
         return bool(self.words) and not (self.filters or self.state or self.sort)
 
 
 def filters_for(
     transaction: ReadTransaction, registry: str, verdicts: Verdicts | None, selection: Selection
 ) -> tuple[Filter, ...]:
-    """All conditions on the rows as filters of the store. Without verdicts there is no condition on them."""
+    """All conditions on the rows as filters of the store. Without verdicts, conditions on them are skipped."""
     filters = selection.filters
     if selection.state and verdicts is not None:
         filters = (*filters, *_of_state(registry, verdicts, State(selection.state)))
@@ -66,7 +66,7 @@ def check_named(transaction: ReadTransaction, registry: str, filters: Sequence[F
 def count_states(
     transaction: ReadTransaction, registry: str, verdicts: Verdicts, filters: Sequence[Filter]
 ) -> list[tuple[str, int]]:
-    """(state, how many rows have it), the most urgent first; those that no row has are left out."""
+    """(state, number of rows), most urgent first; states without rows are omitted."""
     states, rest = verdicts.by_state(registry)
     counts = {
         state: transaction.count(registry, (*filters, ("among", _ids(ids)))) for state, ids in states.items()

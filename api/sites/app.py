@@ -1,7 +1,7 @@
-"""The application over many homes: questions about all, and each home's own routes under its name.
+"""The application over many homes: routes over all of them, and each home's own routes under its name.
 
-A home's routes exist twice: `/api/sites/NAME/...` as `/api/...` of a single home, for programs, and below
-`/sites/NAME/` all of them, the page among them, whose links are relative.
+A home's routes exist twice: `/api/sites/NAME/...` corresponds to `/api/...` of a single home, for programs; and all of them,
+including the page, are below `/sites/NAME/`, with relative links.
 """
 
 import hmac
@@ -36,12 +36,12 @@ from api.sites.ports import Sites, SiteView, Stage
 from api.state.health import get_liveness
 
 _PREFIXES = ("/api/sites/", "/sites/")
-# What a person looks at is answered with a page, also where there is none of the home.
+# Requests for pages are answered with a page, even without the home.
 _PAGES = frozenset(route.path for route in PAGE_ROUTES)
 
 
 class FleetReady(msgspec.Struct, frozen=True):
-    """Whether the service has begun with all its homes (`ready`, `not_ready`, `drained`), and how many are at which stage."""
+    """Whether the service has started all its homes (`ready`, `not_ready`, `drained`), and the number of homes by stage."""
 
     status: str
     sites: dict[str, int]
@@ -49,9 +49,9 @@ class FleetReady(msgspec.Struct, frozen=True):
 
 @route("/readyz", FleetReady, statuses=(503,))
 async def get_readiness(asked: Asked, _request: Request, _query: NoQuery) -> Response:
-    """Whether the service has begun with its homes.
+    """Whether the service has started its homes.
 
-    The state of a home is requested from the home.
+    Each home's own readiness is at its own routes.
     """
     views = asked.sites.views()
     counts = {stage.value: sum(view.stage is stage for view in views) for stage in Stage}
@@ -65,7 +65,7 @@ ROUTES: tuple[Route, ...] = (*listing.ROUTES, *fleet.ROUTES, get_liveness, get_r
 
 
 def build_sites_app(sites: Sites, clock: Callable[[], float], options: AppOptions) -> Starlette:
-    """The ASGI application over all homes, as many as there are at each request."""
+    """The ASGI application over all homes that exist at each request."""
 
     def find(_request: Request) -> Asked:
         return Asked(sites, clock())
@@ -84,14 +84,14 @@ def build_sites_app(sites: Sites, clock: Callable[[], float], options: AppOption
 
 
 class OfHome:
-    """Finds the home that a request names, and lets its routes answer."""
+    """Finds the home in a request, and passes the request to its routes."""
 
     def __init__(self, routes: Sequence[BaseRoute], sites: Sites) -> None:
         self._router = Router(routes, redirect_slashes=False)
         self._sites = sites
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer for the home; where it is not kept, with a page in place of its page, or raise Problem."""
+        """Answer for the home; if it is not kept, show a page instead of its page, or raise Problem."""
         name = str(scope["path_params"]["site"])
         view = self._sites.view(name)
         context = await self._sites.open(name) if view is not None else None
@@ -108,7 +108,7 @@ class OfHome:
         await answer(scope, receive, send)
 
     def _answer_away(self, name: str, view: SiteView | None, scope: Scope) -> Response:
-        """What leads to a home that is not kept here. Raises Problem."""
+        """The answer for a home that is not kept here. Raises Problem."""
         if view is not None:
             raise _not_kept(view)
         elsewhere = self._sites.elsewhere(name)
@@ -161,7 +161,7 @@ async def _to_page(request: Request) -> Response:
 
 
 class SitesAuthMiddleware(AuthMiddleware):
-    """Accepts requests with the service's token, and those with a home's token below that home's path."""
+    """Accepts requests with the service's token, and, below a home's path, with that home's token."""
 
     def __init__(self, app: ASGIApp, access: AccessRules, sites: Sites) -> None:
         super().__init__(app, access)

@@ -1,7 +1,7 @@
-"""Requests for a home that another process keeps: where to ask it, or who has it and why that is not known.
+"""Requests for a home that another process keeps: redirects to that process, or explains why it cannot.
 
-A redirect leads only where that process said its API is, never in a circle, and takes no token along: clients send
-theirs to no other host by themselves.
+A redirect leads only to the address that the other process published, never in a circle, and contains no token: clients
+do not send theirs to another host on their own.
 """
 
 from urllib.parse import quote, urlsplit
@@ -15,7 +15,7 @@ from api.sites.ports import Elsewhere
 
 
 def answer_elsewhere(name: str, found: Elsewhere, scope: Scope) -> Response:
-    """The answer that leads to the home's owner. Raises Problem where there is no way to lead there."""
+    """The redirect to the home's owner. Raises Problem if that is impossible."""
     if not found.is_current:
         last = f"; {found.owner} kept it last" if found.owner else ""
         raise _unavailable(f"No process is known to keep the home {name} at the moment{last}.")
@@ -32,17 +32,17 @@ def answer_elsewhere(name: str, found: Elsewhere, scope: Scope) -> Response:
 
 
 def _target(scope: Scope) -> str:
-    """The path and query of the request, as they were sent."""
+    """The path and query of the request, as sent."""
     path, raw = str(scope["path"]), scope.get("raw_path")
     sent = raw.decode("latin-1") if raw else quote(path)
-    if not sent.startswith(("/sites/", "/api/sites/")):  # written so that it reads as something else
+    if not sent.startswith(("/sites/", "/api/sites/")):  # encoded in an unusual way
         sent = quote(path)
     query = scope["query_string"].decode("latin-1")
     return f"{sent}?{query}" if query else sent
 
 
 def _is_address(url: str) -> bool:
-    """Whether it leads anywhere: a pattern lets an impossible number of an IPv6 host pass."""
+    """Whether it is a valid address: the pattern accepts impossible IPv6 hosts."""
     try:
         return bool(urlsplit(url).hostname)
     except ValueError:
@@ -50,7 +50,7 @@ def _is_address(url: str) -> bool:
 
 
 def _is_here(url: str, scope: Scope) -> bool:
-    """Whether the request came in by that address, so that it would come here again."""
+    """Whether the request was sent to that address, so that a redirect would come back here."""
     parts = urlsplit(url)
     hosts = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
     default = {"http": 80, "https": 443}[parts.scheme]

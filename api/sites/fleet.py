@@ -1,6 +1,6 @@
-"""Questions about all homes: which devices and models are where, what differs, and what changes now.
+"""Routes over all homes: devices and models, differences, and current changes.
 
-Rows are read home by home, a few at a time, and only of homes that are kept: an answer says how many could not be read.
+Rows are read home by home, a few at a time, and only for homes that are kept: an answer has the number of unread homes.
 """
 
 from collections import Counter
@@ -56,7 +56,7 @@ class FleetDevicesQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
 
 
 class FleetDriftQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What differs, at most so much of it."""
+    """The differences, up to a limit."""
 
     limit: Limit10000 = 1000
     tag: Tag | UnsetType = UNSET
@@ -77,7 +77,7 @@ class FleetDevicesPage(msgspec.Struct, frozen=True):
 
 
 class FleetModels(msgspec.Struct, frozen=True):
-    """All models, the most frequent first. `not_asked` counts homes whose rows could not be read."""
+    """All models, most frequent first. `not_asked` counts homes whose rows could not be read."""
 
     models: list[FleetModel]
     not_asked: int
@@ -98,7 +98,7 @@ class FleetDifference(msgspec.Struct, frozen=True):
 
 
 class FleetDrift(msgspec.Struct, frozen=True):
-    """What differs anywhere. `total` counts all, `unknown` the homes of which it is not known."""
+    """The differences in all homes. `total` counts all, `unknown` the homes whose differences are unknown."""
 
     records: list[FleetDifference]
     total: int
@@ -136,7 +136,7 @@ async def list_fleet_devices(found: Asked, _request: Request, query: FleetDevice
 
 @route("/api/fleet/models", FleetModels, statuses=(404,))
 async def list_fleet_models(found: Asked, _request: Request, query: FleetModelsQuery) -> Response:
-    """Models and firmwares of all homes, with how many there are."""
+    """Models and firmwares of all homes, with their numbers of devices."""
     check_tag(found.sites, query.tag)
     devices, sites = Counter[Row](), Counter[Row]()
     not_asked = 0
@@ -170,7 +170,7 @@ def _count_models(transaction: ReadTransaction) -> Counter[Row]:
 
 @route("/api/fleet/drift", FleetDrift, statuses=(404,))
 async def get_fleet_drift(found: Asked, _request: Request, query: FleetDriftQuery) -> Response:
-    """What differs in any home."""
+    """The differences in all homes."""
     check_tag(found.sites, query.tag)
     records, total, unknown = list[FleetDifference](), 0, 0
     for view in found.sites.views():
@@ -184,7 +184,7 @@ async def get_fleet_drift(found: Asked, _request: Request, query: FleetDriftQuer
             for replica in view.status.replicas
             if replica_status(replica, found.now, view.freshness)[0] != SyncStatus.UNKNOWN
         }
-        # What was found before Home Assistant was lost is not known any more.
+        # Differences found before Home Assistant was lost may be outdated.
         unknown += len(known) < len(view.status.replicas)
         open_ = [record for record in open_records(view.status.report) if record.replica in known]
         total += len(open_)
@@ -201,20 +201,20 @@ async def get_fleet_drift(found: Asked, _request: Request, query: FleetDriftQuer
 async def stream_fleet_changes(found: Asked, _request: Request, _query: NoQuery) -> Response:
     """Changes of all homes as they happen (server-sent events).
 
-    What is written or found to differ, from now on.
+    Records that are written, or found to differ, from now on.
     """
     return FleetStream(found.sites)
 
 
 class FleetStream(Response):
-    """Server-sent events without a place to resume from: a home's own stream has one."""
+    """Server-sent events without a position to resume from; a home's own stream has one."""
 
     def __init__(self, sites: Sites) -> None:
         super().__init__(None, 200)
         self._sites = sites
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send events until the client goes or the service ends."""
+        """Send events until the client disconnects or the service ends."""
         await begin(send)
         if scope["method"] == "HEAD":
             await end(send)

@@ -1,4 +1,4 @@
-"""The list of homes: what is known of each, and which a request wants."""
+"""The list of homes, and its filters."""
 
 from collections.abc import Sequence
 from typing import Annotated, Literal
@@ -33,7 +33,7 @@ class SitesQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SiteBody(msgspec.Struct, frozen=True):
-    """One home. `stage` is how far this process is with it, `reason` why it is no further or what is wrong."""
+    """One home. `stage` is this process's progress with it, `reason` why it is no further or what is wrong."""
 
     name: str
     label: str
@@ -51,7 +51,7 @@ class SiteBody(msgspec.Struct, frozen=True):
 
 
 class SitesPage(msgspec.Struct, frozen=True):
-    """A page of homes, by name. `total` counts all that match, `by_status` likewise; a paused home is counted as such, and not as unknown."""
+    """A page of homes, by name. `total` and `by_status` count all that match; a paused home counts as paused, not as unknown."""
 
     sites: list[SiteBody]
     total: int
@@ -60,7 +60,7 @@ class SitesPage(msgspec.Struct, frozen=True):
 
 
 def body_of(view: SiteView, now: float) -> SiteBody:
-    """A home as the API describes it at `now` (Unix seconds)."""
+    """The body of a home at `now` (Unix seconds)."""
     status, report = view.status, view.status.report if view.status else None
     synced = [replica.synced_at for replica in status.replicas] if status else []
     times = [at for at in synced if at is not None]
@@ -90,7 +90,7 @@ def _replica_error(view: SiteView) -> str | None:
 
 
 def chosen(views: Sequence[SiteView], query: SitesQuery, now: float) -> list[SiteBody]:
-    """The homes that a request wants; statuses are of `now` (Unix seconds)."""
+    """The homes that match a query, with their statuses at `now` (Unix seconds)."""
     bodies = (body_of(view, now) for view in views if query.tag is UNSET or query.tag in view.tags)
     return [
         body
@@ -101,7 +101,7 @@ def chosen(views: Sequence[SiteView], query: SitesQuery, now: float) -> list[Sit
 
 
 def counted_as(body: SiteBody) -> str:
-    """The status under which a home is counted and found: one that is paused is not unknown, but left alone."""
+    """The status under which a home is counted and found: a paused home counts as paused, not as unknown."""
     return "paused" if body.stage == Stage.PAUSED else body.status
 
 
@@ -110,7 +110,7 @@ def _contains(body: SiteBody, wanted: str) -> bool:
 
 
 def check_tag(sites: Sites, tag: str | UnsetType) -> None:
-    """Raises Problem 404 when no home has the tag: that nothing is found under it would be a false word."""
+    """Raises Problem 404 when no home has the tag, because an empty answer would be misleading."""
     if tag is not UNSET and not any(tag in view.tags for view in sites.views()):
         raise Problem(404, f"No home of this service has the tag {tag[:64]!r}.")
 
@@ -151,7 +151,7 @@ async def list_sites(found: Asked, _request: Request, query: SitesQuery) -> Resp
 
 @route("/api/sites/{site}", SiteBody, statuses=(404, 503))
 async def get_site(found: Asked, request: Request, _query: NoQuery) -> Response:
-    """One home; its own routes are behind it."""
+    """One home; its own routes are below this path."""
     name = str(request.path_params["site"])
     view = found.sites.view(name)
     if view is None:
@@ -163,7 +163,7 @@ async def get_site(found: Asked, request: Request, _query: NoQuery) -> Response:
 
 
 def no_such_home(name: str) -> Problem:
-    """The answer about a home that this process does not have."""
+    """The answer for a home that this process does not have."""
     return Problem(404, f"This service has no home called {name[:64]!r}. /api/sites lists its homes.")
 
 

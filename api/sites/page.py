@@ -1,4 +1,4 @@
-"""The page of all homes: how many are how, the worst first, and a search. A home's page is that of a single home."""
+"""The page of all homes: homes by status, the worst first, and a search. Each home's page is that of a single home."""
 
 from collections.abc import Callable
 from http import HTTPStatus
@@ -34,7 +34,7 @@ class SitesPageQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def page_route(sites: Sites, clock: Callable[[], float]) -> list[BaseRoute]:
-    """The route of the page, and of what it is made with."""
+    """The routes of the page and its static files."""
 
     async def call(request: Request) -> Response:
         query = parse_query(request.scope["query_string"], SitesPageQuery)
@@ -45,7 +45,7 @@ def page_route(sites: Sites, clock: Callable[[], float]) -> list[BaseRoute]:
 
 
 async def away_page(name: str, view: SiteView | None, problem: Problem) -> Response:
-    """The page shown instead of one of a home that is not kept, or does not exist: why."""
+    """The page shown instead of a home that is not kept, or does not exist, with the reason."""
     await load_templates()
     title = f"{view.label or name} is {view.stage}" if view else "There is no such home"
     if view is None and problem.status != HTTPStatus.NOT_FOUND:

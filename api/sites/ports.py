@@ -1,4 +1,4 @@
-"""What the API is given of many homes, as contracts."""
+"""The interfaces for many homes that are provided to the API."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -16,20 +16,20 @@ T = TypeVar("T")
 
 
 class Stage(StrEnum):
-    """How far this process is with a home."""
+    """This process's progress with a home."""
 
     WAITING = "waiting"  # for its turn, for memory, or to be retried
     KEPT = "kept"
     PAUSED = "paused"
     INVALID = "invalid"  # its settings are broken
-    FAILED = "failed"  # its code raised too often
+    FAILED = "failed"  # it raised unexpected errors too often
     UNCONFIGURED = (
-        "unconfigured"  # other processes know it, and this one, whose it is, has no settings file of it
+        "unconfigured"  # other processes know it, but this one, its owner, has no settings file for it
     )
 
 
 class SiteView(msgspec.Struct, frozen=True):
-    """One home at one moment. `reason` says why it is not kept, or what is wrong although it is."""
+    """One home at one moment. `reason` explains why it is not kept, or what is wrong although it is."""
 
     name: str
     label: str
@@ -41,15 +41,15 @@ class SiteView(msgspec.Struct, frozen=True):
 
 
 class Elsewhere(msgspec.Struct, frozen=True):
-    """Which other process keeps a home. `owner` and `url` are empty if they are not known."""
+    """The other process that keeps a home. `owner` and `url` are empty if unknown."""
 
     owner: str
-    url: str  # http(s), as that process published it
-    is_current: bool  # whether it was said lately
+    url: str  # http(s), as published by that process
+    is_current: bool  # whether the report is recent
 
 
 class SiteChange(msgspec.Struct, frozen=True):
-    """One record that was written, or found to differ, in one home."""
+    """A record that was written, or found to differ, in a home."""
 
     site: str
     replica: str
@@ -65,33 +65,33 @@ class Changes(Protocol):
     """The changes of all homes from now on, for one reader."""
 
     async def next(self) -> SiteChange | None:
-        """The next one; None when some were lost because the reader is slow."""
+        """The next change; None when some were lost because the reader is slow."""
 
 
 class Sites(Protocol):
     """The homes of this process."""
 
     def views(self) -> Sequence[SiteView]:
-        """All of them, by name."""
+        """All homes, by name."""
 
     def view(self, name: str) -> SiteView | None:
-        """One of them."""
+        """The home of this name."""
 
     def elsewhere(self, name: str) -> Elsewhere | None:
-        """Who keeps a home that this process does not; None if no other one may keep it."""
+        """The process that keeps a home instead of this one; None if no other may."""
 
     def token(self, name: str) -> str | None:
-        """The token that opens this home and no other."""
+        """The token for this home alone."""
 
     @property
     def drained(self) -> str | None:
-        """Why this process is to keep no homes, if so."""
+        """Why this process must keep no homes, if it is drained."""
 
     async def open(self, name: str) -> AppContext | None:
-        """What the API answers of a home, which is now being read; None while it is not kept."""
+        """The API's context of a home, which is now in use; None while it is not kept."""
 
     async def read(self, name: str, job: Callable[[ReadTransaction], T], /) -> T | None:
-        """What a job makes of a home's rows, without the home being followed for it; None while it is not kept.
+        """A job's result from a home's rows, without starting to follow the home; None while it is not kept.
 
         Raises ReplicaError.
         """

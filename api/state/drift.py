@@ -1,4 +1,4 @@
-"""Routes of the drift report: the last pass's own report, with a status that ages."""
+"""Routes of the drift report: the last pass's report, with the current status."""
 
 from typing import Any
 
@@ -33,9 +33,9 @@ from engine.core.words import Mode, SyncStatus
 class Drift(msgspec.Struct, frozen=True):
     """The report of the last pass, as the command line prints it, one page of its records at a time.
 
-    `status`, that of each replica, and `source.connected` hold at this moment. `errors` not empty
-    means that the report is incomplete. `set_aside` are rows of Home Assistant that cannot be used and were not
-    compared. Without a pass yet, times and ids are null.
+    `status`, each replica's status and `source.connected` are current. If `errors` is not empty,
+    the report is incomplete. `set_aside` are rows of Home Assistant that cannot be used and were not
+    compared. Before the first pass, times and ids are null.
     """
 
     schema_version: int
@@ -71,7 +71,7 @@ class DriftRecord(msgspec.Struct, frozen=True):
 
 @route("/api/drift", Drift, statuses=(404,))
 async def get_drift(context: AppContext, _request: Request, query: DriftQuery) -> Response:
-    """What differs between Home Assistant and the replicas, as of the last pass, and what it wrote, up to 200 records."""
+    """The differences between Home Assistant and the replicas in the last pass, and up to 200 records that it wrote."""
     status, now = context.status(), context.clock()
     report = status.report or _no_report(status)
     if query.replica is not UNSET:
@@ -131,7 +131,7 @@ async def get_drift_record(context: AppContext, request: Request, _query: NoQuer
 
 
 def _source_now(status: Status, report: Report) -> SourceReport:
-    """Where the records came from; who cannot be reached is in no known state."""
+    """The source of the records; its state is unknown while it cannot be reached."""
     is_connected = status.source.connected
     state = report.source.state if is_connected else None
     return msgspec.structs.replace(report.source, connected=is_connected, state=state)
@@ -140,7 +140,7 @@ def _source_now(status: Status, report: Report) -> SourceReport:
 def _replicas_now(
     status: Status, report: Report, now: float, freshness: Freshness
 ) -> tuple[ReplicaReport, ...]:
-    """What the last pass says of the replicas, with the status that each has at this moment."""
+    """The last pass's reports on the replicas, with each one's current status."""
     words = {replica.replica: replica_status(replica, now, freshness)[0] for replica in status.replicas}
     return tuple(
         msgspec.structs.replace(found, status=words.get(found.replica, found.status))
@@ -177,7 +177,7 @@ def _page_key(record: RecordReport) -> str:
 
 
 def check_replica(wanted: str, status: Status) -> None:
-    """Raises Problem 404 when there is no such replica: that none of its records differ would be a false word."""
+    """Raises Problem 404 for an unknown replica, because an empty answer would claim that it does not differ."""
     records = status.report.records if status.report else ()
     known = {replica.replica for replica in status.replicas} | {record.replica for record in records}
     if wanted not in known:
@@ -189,7 +189,7 @@ def _is_wanted(wanted: object, value: str) -> bool:
 
 
 def served_record(record: RecordReport) -> RecordReport:
-    """The record without what might be a secret."""
+    """The record without possible secrets."""
     if not any(f.name == "options" for f in record.fields):
         return record
     fields = tuple(

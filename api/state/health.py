@@ -1,4 +1,4 @@
-"""Routes that say how the engine is, all from memory: status, liveness, readiness."""
+"""Routes for the engine's state, all from memory: status, liveness, readiness."""
 
 import msgspec
 from starlette.requests import Request
@@ -34,10 +34,10 @@ class SourceState(msgspec.Struct, frozen=True):
 
 
 class ReplicaState(msgspec.Struct, frozen=True):
-    """The state of one replica; null: not known.
+    """The state of one replica; null: unknown.
 
-    `since`: when it came to its status, as far as this process saw it: never before `started_at`. `differing`: records on which it differed at the last comparison and still
-    does; null while it is unknown. `lag_seconds` is the age of what it is known to hold.
+    `since`: when its status began, as far as this process knows: never before `started_at`. `differing`: the number of records
+    that differed at the last comparison and still do; null while it is unknown. `lag_seconds` is the age of its proven content.
     """
 
     replica: str
@@ -54,9 +54,9 @@ class ReplicaState(msgspec.Struct, frozen=True):
 
 
 class Guard(msgspec.Struct, frozen=True):
-    """A guard that held operations back in the last pass, and what would change that.
+    """A guard that held operations back in the last pass, and how to change that.
 
-    `name` is what plan.allow_deletes calls the deletes that it holds; null where that allows nothing.
+    `name` is the name for plan.allow_deletes of the deletes that it holds; null if that setting cannot allow them.
     """
 
     replica: str
@@ -68,7 +68,7 @@ class Guard(msgspec.Struct, frozen=True):
 
 
 class StatusBody(msgspec.Struct, frozen=True):
-    """The engine at this moment. `differing`: records on which at least one replica differs; null: not known.
+    """The engine's current state. `differing`: the number of records on which a replica differs; null: unknown.
 
     `set_aside`: rows of Home Assistant that cannot be used; `/api/drift` names them.
     """
@@ -87,13 +87,13 @@ class StatusBody(msgspec.Struct, frozen=True):
 
 
 class Alive(msgspec.Struct, frozen=True):
-    """The process answers."""
+    """The process is alive."""
 
     status: str
 
 
 class Health(msgspec.Struct, frozen=True):
-    """ready or not_ready, what was looked at (source, each replica, store, service), and why a check failed."""
+    """ready or not_ready, the checks (source, each replica, store, service), and why one failed."""
 
     status: str
     checks: dict[str, bool]
@@ -102,7 +102,7 @@ class Health(msgspec.Struct, frozen=True):
 
 @route("/api/status", StatusBody)
 async def get_status(context: AppContext, _request: Request, _query: NoQuery) -> Response:
-    """Connection, and for each replica its status, lag and guards."""
+    """The connection, and the status, lag and guards of each replica."""
     status, now = context.status(), context.clock()
     source = status.source
     report = status.report
@@ -140,14 +140,14 @@ async def get_status(context: AppContext, _request: Request, _query: NoQuery) ->
 async def get_liveness(_given: AppContext, _request: Request, _query: NoQuery) -> Response:
     """The process is alive; needs no token.
 
-    Nothing is checked: whatever does not answer is to be restarted.
+    It checks nothing: a process that does not answer should be restarted.
     """
     return answer_live(Alive("ok"))
 
 
 @route("/readyz", Health, statuses=(503,))
 async def get_readiness(context: AppContext, _request: Request, _query: NoQuery) -> Response:
-    """Whether the mirror may be relied upon now: 200, or 503 with the reasons.
+    """Whether the mirror can be relied on now: 200, or 503 with the reasons.
 
     It is 503 while the mirror is unknown, known to be wrong, or held back by a guard; see `why_not_ready`.
     """

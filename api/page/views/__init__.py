@@ -1,1 +1,1 @@
-"""What each page shows, as values for its template."""
+"""The content of each page, as values for its template."""

@@ -1,4 +1,4 @@
-"""The change feed as sentences: what became what, whose change it was, and how long it took."""
+"""The change feed as sentences: the change, whose it was, and how long it took."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -33,11 +33,11 @@ class ChangeView(msgspec.Struct, frozen=True):
     is_repair: bool
     with_it: list[
         "ChangeView"
-    ] = []  # what changed only because this did: the entities of a device that moved
+    ] = []  # changes that only follow from this one, such as the entities of a device that moved
 
 
 class ChangesView(msgspec.Struct, frozen=True):
-    """The newest first; `older` is where the next page begins, None on the last."""
+    """The changes, newest first; `older` is where the next page begins, None on the last."""
 
     changes: list[ChangeView]
     older: int | None
@@ -52,11 +52,11 @@ def changes_view(
     """
     oldest, newest = transaction.feed_bounds()
     last = newest if before is None else min(before - 1, newest)
-    # Numbers have no gaps but those that failed writes leave, so this many numbers are about as many changes.
+    # Only failed writes leave gaps in the numbers, so this many numbers are about as many changes.
     first = max(last - limit, oldest - 1, 0)
     found = _read(transaction, first, last)
     if found and _follows(found[-1]):
-        # The page would end amid a device's entities: as much more is read as a large device has.
+        # The page would end among a device's entities: read as many more as a large device has.
         first = max(first - _FOLLOWERS_MAX, oldest - 1, 0)
         found = _whole_run(_read(transaction, first, last), limit)
         first = found[-1].seq - 1
@@ -81,12 +81,12 @@ def changes_view(
 
 
 def _read(transaction: ReadTransaction, first: int, last: int) -> list[Change]:
-    """The changes behind `first`, up to `last`, the newest first."""
+    """The changes after `first`, up to `last`, newest first."""
     return [change_of_row(row) for row in transaction.changes(first, last - first, None, last)][::-1]
 
 
 def _whole_run(found: list[Change], limit: int) -> list[Change]:
-    """The first `limit` changes, and those that follow of the last one's run up to the device they belong to."""
+    """The first `limit` changes, and further ones of the last one's run up to the device they belong to."""
     end = limit
     while end < len(found) and found[end].run_id == found[end - 1].run_id and _follows(found[end - 1]):
         end += 1
@@ -94,7 +94,7 @@ def _whole_run(found: list[Change], limit: int) -> list[Change]:
 
 
 def _follows(change: Change) -> bool:
-    """Whether nothing of an entity changed but what is derived from its device."""
+    """Whether only an entity's values derived from its device changed."""
     fields = (change.after or {}).keys() | (change.before or {}).keys()
     return (
         change.registry == "entity" and change.op == "u" and bool(fields) and fields <= _DERIVED_FROM_DEVICE
@@ -104,7 +104,7 @@ def _follows(change: Change) -> bool:
 def _entities(
     transaction: ReadTransaction, changes: Sequence[Change]
 ) -> dict[str, tuple[str | None, str | None, str | None]]:
-    """(entity_id, name, device) of the entities among the changes that are still there, by registry id."""
+    """(entity_id, name, device) of the changed entities that still exist, by registry id."""
     ids = sorted({change.key for change in changes if change.registry == "entity"})
     columns = ("id", "effective_name", "original_name", "device_id")
     rows = transaction.rows("entity", columns, ids) if ids else []

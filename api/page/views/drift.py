@@ -1,4 +1,4 @@
-"""What differs: one row a record, all sides side by side, why it is listed, since when, and what will be done."""
+"""The differences: one row per record with all sides, the reason, since when, and what will be done."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ FIELDS_MAX = 12
 
 
 class FieldView(msgspec.Struct, frozen=True):
-    """One field: `was` is struck out, `is_` stands. A None is shown as nothing, `has_was` says if there is a was."""
+    """One field: `was` is struck out, `is_` is not. None is shown as nothing; `has_was` tells whether `was` is shown."""
 
     label: str
     is_: str | None
@@ -65,7 +65,7 @@ def drift_view(
     by_key: dict[tuple[str, str], list[RecordReport]] = {}
     for record in records:
         by_key.setdefault((record.registry, record.key), []).append(record)
-    # Replicas in their order, then what is reported beside them (an InfluxDB's older measurements).
+    # Replicas in their order, then other stores in the report (an InfluxDB's older measurements).
     replicas = list(dict.fromkeys([r.replica for r in status.replicas] + [r.replica for r in records]))
     unread = {r.replica for r in status.replicas if r.error is not None}
     pages = max(1, -(-len(by_key) // size))

@@ -1,7 +1,7 @@
-"""The drift page: what differs, grouped by verdict and registry, the real differences before foreign rows.
+"""The drift page: the differences grouped by verdict and registry, real ones before foreign rows.
 
-Each record counts once, however many replicas differ on it. What all records of a group have in common, its reasons,
-what will be done and the command, is shown once.
+Each record counts once, however many replicas differ on it. Reasons, next steps and commands that all records of a
+group share are shown once.
 """
 
 import math
@@ -32,7 +32,7 @@ Records = Sequence[RecordReport]
 
 
 class DriftPageQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which of the records that differ, in which order, and which page of them, counted from 1."""
+    """The filters, the order and the page, counted from 1, of the records that differ."""
 
     state: _StateName = ""
     registry: Literal[""] | RegistryName = ""
@@ -43,14 +43,14 @@ class DriftPageQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def is_narrowed(self) -> bool:
-        """Whether the query wants only some records, or no groups."""
+        """Whether the query selects only some records, or no groups."""
         return bool(
             self.state or self.registry or self.replica or self.q or self.sort != "cause" or self.page > 1
         )
 
 
 class Choice(msgspec.Struct, frozen=True):
-    """One value of a filter, and how many records have it."""
+    """One value of a filter, and the number of records with it."""
 
     value: str
     label: str
@@ -58,7 +58,7 @@ class Choice(msgspec.Struct, frozen=True):
 
 
 class DriftGroupView(msgspec.Struct, frozen=True):
-    """Records of one verdict and registry; `reasons` and `next` are what those that are shown have in common."""
+    """Records of one verdict and registry; `reasons` and `next` are those that all shown records share."""
 
     id: str
     badge: Badge
@@ -71,7 +71,7 @@ class DriftGroupView(msgspec.Struct, frozen=True):
     help: str
     href: str
     table: DriftView
-    is_plain: bool  # a list of names says all: the sides would say the same of each
+    is_plain: bool  # a list of names suffices: the sides would be the same for each
     is_open: bool
 
 
@@ -107,7 +107,7 @@ class _DriftItem(msgspec.Struct, frozen=True):
 def drift_page(
     records: Records, status: Status, names: Names, verdicts: Verdicts, query: DriftPageQuery, group_rows: int
 ) -> DriftPage:
-    """What a query shows; without one, the first `group_rows` records of each group."""
+    """The page for a query; without one, the first `group_rows` records of each group."""
     items = [_DriftItem(key, _verdict(verdicts, key, own), own) for key, own in _by_key(records).items()]
     found = sorted((item for item in items if _is_wanted(item, query)), key=_order(query.sort))
     pages = max(1, -(-len(found) // PAGE_SIZE)) if query.is_narrowed else 1
@@ -147,7 +147,7 @@ def _verdict(verdicts: Verdicts, key: Key, records: Records) -> RecordVerdict:
     verdict = verdicts.of(key)
     if verdict.state is not State.REAL:
         return verdict
-    # Reported beside the replicas: what another program left in the same store.
+    # A report beside the replicas: old data of another program in the same store.
     own = state_of(records[0])
     reasons = tuple(dict.fromkeys(why for record in records for why in record.why))
     return RecordVerdict(own, records[0].cause, records[0].since, reasons, (), KINDS[own].action, None)
@@ -192,7 +192,7 @@ def _group(
     common = [r for r in items[0].verdict.reasons if all(r in item.verdict.reasons for item in items)]
     view = drift_view(records, status, names, 1, len(items))
     rows = {row.key: row for row in view.rows}
-    # In the order of the page, without what the group says of all.
+    # In the page's order, without the facts shown for the whole group.
     ordered = [_without(rows[item.key], common) for item in items]
     nexts = {item.verdict.next for item in items}
     commands = {item.verdict.command for item in items}

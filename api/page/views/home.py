@@ -1,4 +1,4 @@
-"""The home section: areas with their counts, and one page of devices by area, or of what a search finds."""
+"""The home section: areas with their counts, and one page of devices by area, or of search results."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -15,11 +15,11 @@ from api.page.wording import registry_text
 
 PAGE_SIZE = 100
 HITS_MAX = 50
-NO_AREA = "-"  # no area has this id: Home Assistant makes ids of letters, digits and _
+NO_AREA = "-"  # no area has this id: Home Assistant's ids consist of letters, digits and _
 
 
 class HomeQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What of the home is looked at, and when."""
+    """The part of the home to show, and the time."""
 
     q: Text = ""
     area: Text = ""
@@ -29,7 +29,7 @@ class HomeQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def words(self) -> list[str]:
-        """The words that are searched for."""
+        """The words of the search."""
         return self.q.casefold().split()
 
 
@@ -51,7 +51,7 @@ class AreaDevicesView(msgspec.Struct, frozen=True):
 
 
 class HomeView(msgspec.Struct, frozen=True):
-    """The section. `found`: how many devices there are under this query, on all pages. No area is no area."""
+    """The section. `found`: the number of devices that match the query, on all pages. "No area" is not counted as an area."""
 
     areas: list[AreaView]
     area_count: int
@@ -72,9 +72,9 @@ def home_view(
     entities: tuple[list[EntityLine], int],
     texts: Mapping[str, str] = {},
 ) -> HomeView:
-    """What a query shows of a home; `entities` are those that it finds, and how many there are.
+    """The section for a query; `entities` are the ones found, and their number.
 
-    `texts` is all that is known of each device, in lower case, for a search. Raises Problem 404 for an unknown area.
+    `texts` has all text about each device, in lower case, for a search. Raises Problem 404 for an unknown area.
     """
     if query.area and query.area != NO_AREA and query.area not in index.areas:
         raise Problem(404, f"There is no area {query.area!r}.")
@@ -85,7 +85,7 @@ def home_view(
     for device in found[(page - 1) * PAGE_SIZE : page * PAGE_SIZE]:
         groups.setdefault(device.area_id, []).append(device)
     return HomeView(
-        areas=[] if query.words else _areas(index, query),  # a search goes over all of them
+        areas=[] if query.words else _areas(index, query),  # a search covers all areas
         area_count=sum(id_ is not None for id_ in index.areas),
         groups=[AreaDevicesView(index.areas[id_], devices) for id_, devices in groups.items()],
         entities=entities[0],

@@ -1,6 +1,6 @@
-"""What is in the home, as the page lists it: every device in one line, by area.
+"""The index of the home for the page: every device in one line, by area.
 
-An index of 2,000 devices is made in some milliseconds and kept until the next commit.
+Building it for 2,000 devices takes a few milliseconds; it is kept until the next commit.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,7 +33,7 @@ class DeviceLine(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def made_by(self) -> str:
-        """Manufacturer and model, as far as they are known."""
+        """Manufacturer and model, as far as known."""
         return " · ".join(part for part in (self.manufacturer, self.model) if part)
 
 
@@ -43,11 +43,11 @@ class EntityLine(msgspec.Struct, frozen=True, gc=False):
     entity_id: str
     name: str
     is_disabled: bool = False
-    id: str = ""  # the registry's; a row of another program has none
+    id: str = ""  # the registry's id; a row of another program has none
 
 
 class HomeIndex(msgspec.Struct, frozen=True):
-    """Devices by area and name, areas in the user's order or by name, and what records are called, by (registry, id)."""
+    """Devices by area and name, areas in the user's order or by name, and records' names by (registry, id)."""
 
     devices: tuple[DeviceLine, ...]
     areas: dict[str | None, str]
@@ -61,7 +61,7 @@ class HomeIndex(msgspec.Struct, frozen=True):
 
 
 def index_of_rows(transaction: ReadTransaction, order: Mapping[str | None, int] | None = None) -> HomeIndex:
-    """The home as the rows hold it, its areas in their `order`, else in another one: records of the past keep none.
+    """The index of the rows, with the areas in `order`, or by name: past records have no order.
 
     Call it in a job.
     """
@@ -98,7 +98,7 @@ def index_of_rows(transaction: ReadTransaction, order: Mapping[str | None, int] 
 def entities_of_rows(
     transaction: ReadTransaction, words: Sequence[str], limit: int
 ) -> tuple[list[EntityLine], int]:
-    """(the first entities that have all these words, how many there are). Call it in a job."""
+    """(the first entities with all these words, the number of all). Call it in a job."""
     found = transaction.found("entity", words)
     rows = transaction.keyed("entity", ENTITY_LINE_COLUMNS, found[:limit])
     return [entity_line(row) for row in rows], len(found)
@@ -111,17 +111,17 @@ def entity_line(row: Row) -> EntityLine:
 
 
 class KeptIndex:
-    """The newest index, while the data version says that there was no commit since. For one event loop."""
+    """The newest index, valid until a commit changes the data version. For one event loop."""
 
     def __init__(self) -> None:
         self._kept: tuple[int, HomeIndex] | None = None
 
     def get(self, data_version: int | None) -> HomeIndex | None:
-        """The index, if it is still true."""
+        """The index, if it is still valid."""
         return self._kept[1] if self._kept and self._kept[0] == data_version else None
 
     def put(self, data_version: int | None, index: HomeIndex) -> None:
-        """Keep an index that was made after the data version was taken."""
+        """Keep an index that was built after the data version was taken."""
         self._kept = None if data_version is None else (data_version, index)
 
 
@@ -132,10 +132,10 @@ def _index(
     order: Mapping[str | None, int],
 ) -> HomeIndex:
     held = {device.area_id for device in devices}
-    # Also empty areas; an area without a name is called by its id. The devices of no area come last.
+    # Includes empty areas; an area without a name is shown by its id. Devices without an area come last.
     ids = {id_ for registry, id_ in names if registry == "area"} | (held - {None})
     called: dict[str | None, str] = {id_: names.get(("area", str(id_)), str(id_)) for id_ in ids}
-    # As the user put them; those without a place by name, behind the others.
+    # In the user's order; areas without a position follow, by name.
     areas = dict(
         sorted(
             called.items(),
@@ -145,7 +145,7 @@ def _index(
     if None in held:
         areas[None] = "No area"
     places = {id_: place for place, id_ in enumerate(areas)}
-    # One key after the other, the last first: sorting by tuples of them takes twice the time.
+    # Sorted by one key after the other, the least significant first: sorting by tuples takes twice the time.
     ordered = sorted(devices, key=attrgetter("id"))
     ordered.sort(key=lambda device: device.name.casefold())
     ordered.sort(key=lambda device: places[device.area_id])

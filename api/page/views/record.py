@@ -1,4 +1,4 @@
-"""A device's or an entity's own page: what is known of it, its entities, and every version it had."""
+"""The page of a device or an entity: its facts, its entities, and all its versions."""
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -17,7 +17,7 @@ from api.registries.bodies.devices_and_entities import DeviceBody, EntityBody, s
 VERSIONS_MAX = 100
 _FIELDS_MAX = 12
 _STAMPS = frozenset({"created_at", "modified_at"})
-# What other fields say as well, under the names that HomeIQ has for it.
+# Duplicates of other fields, under HomeIQ's names.
 _DOUBLED = frozenset({"display_name", "label", "prefix", "state"})
 # Fields whose value is the id of a record that has a page.
 _LINKED = {
@@ -43,24 +43,24 @@ _ENTITY_FACTS = (
     *("entity_id", "platform", "device_class", "unit_of_measurement", "name_by_user", "original_name"),
     *("aliases", "labels", "disabled", "disabled_by", "hidden_by", "entity_category", "unique_id", "id"),
 )
-# Long values that a person pastes elsewhere: they get a copy button.
+# Long values that users copy: they get a copy button.
 _COPIED = frozenset(
     {"id", "entity_id", "unique_id", "area_id", "floor_id", "label_id", "category_id", "entry_id"}
 )
 
 
 class Fact(msgspec.Struct, frozen=True):
-    """One thing that is known; `href` where more is. Ids are there to be copied."""
+    """One fact; `href` links to details. Ids can be copied."""
 
     label: str
     value: str
     href: str | None = None
     is_copied: bool = False
-    parts: list[tuple[str, str]] = []  # what a list consists of: (name, where more is)
+    parts: list[tuple[str, str]] = []  # the items of a list: (name, link)
 
 
 class VersionView(msgspec.Struct, frozen=True):
-    """One version: since when, what happened, what changed against the version before."""
+    """One version: since when, the operation, and the changes against the previous version."""
 
     at: float  # Unix seconds
     word: str
@@ -69,7 +69,7 @@ class VersionView(msgspec.Struct, frozen=True):
 
 
 class RecordView(msgspec.Struct, frozen=True):
-    """The page. `is_gone`: the rows do not have it any more."""
+    """The page. `is_gone`: the rows no longer have the record."""
 
     registry: str
     name: str
@@ -80,24 +80,24 @@ class RecordView(msgspec.Struct, frozen=True):
     versions_missing: str | None  # why there are none
     is_gone: bool
     versions_forgotten: str = ""
-    verdict: VerdictView | None = None  # None: it is shown as it was
-    inside: dict[str, str] = {}  # the tables of what is in it, by their names
-    home_assistant: str | None = None  # the same in Home Assistant's own pages
+    verdict: VerdictView | None = None  # None: the page shows the past
+    inside: dict[str, str] = {}  # the tables of its contents, by name
+    home_assistant: str | None = None  # its page in Home Assistant
 
 
 def device_facts(device: DeviceBody, names: Names) -> list[Fact]:
-    """What is known of a device besides its name and area."""
+    """The facts about a device besides its name and area."""
     facts = [_named(fact, names) for fact in _facts(device, _DEVICE_FACTS, names)]
     return [*facts, Fact("id", device.device_id, is_copied=True)]
 
 
 def entity_facts(entity: EntityBody, names: Names) -> list[Fact]:
-    """What is known of an entity besides its name, area and device."""
+    """The facts about an entity besides its name, area and device."""
     return _facts(entity, _ENTITY_FACTS, names)
 
 
 def _linked(field: str, value: Any, names: Names) -> tuple[str | None, list[tuple[str, str]]]:
-    """Where more is known of a value that is another record's id, and of each label."""
+    """The link for a value that is another record's id, and one for each label."""
     if field == "labels":
         return None, [(names.get(("label", id_), id_), link("label", id=id_)) for id_ in value]
     page = _LINKED.get(field)
@@ -105,7 +105,7 @@ def _linked(field: str, value: Any, names: Names) -> tuple[str | None, list[tupl
 
 
 def plain_facts(fields: Mapping[str, Any], names: Names) -> list[Fact]:
-    """What is known of a record of a small registry: all of it but when it was written."""
+    """The facts about a record of a small registry: all fields but the time of its write."""
     own_id = next((name for name in fields if name in _COPIED), None)
     facts = []
     for name, value in fields.items():
@@ -138,7 +138,7 @@ def _named(fact: Fact, names: Names) -> Fact:
 
 
 def version_views(revisions: Sequence[PastRevision], names: Names) -> list[VersionView]:
-    """The newest versions first; changes are against the version before, also if that is not shown."""
+    """The versions, newest first; changes are against the previous version, even if that is not shown."""
     before: list[Mapping[str, Any]] = [{}, *(_served(r) for r in revisions)]
     views = [
         VersionView(r.at, _OPS.get(r.op, r.op), _changed(r, old, new, names), r.rev)
@@ -154,7 +154,7 @@ def _served(revision: PastRevision) -> Mapping[str, Any]:
 def _changed(
     revision: PastRevision, old: Mapping[str, Any], new: Mapping[str, Any], names: Names
 ) -> list[FieldView]:
-    # A first version is all of a record, and a last one nothing: the word says it.
+    # A first version contains the whole record and a last one nothing, so the verb is enough.
     if not old or not revision.fields:
         return []
     return [

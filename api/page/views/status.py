@@ -1,6 +1,6 @@
-"""The first question: is it in sync, and when was that last proven. Made from the status, as of now.
+"""The top of the page: is it in sync, and when was that last proven. Made from the current status.
 
-What is shown never says more than is known: without Home Assistant the status is unknown, however equal the replicas were.
+It never claims more than is known: without Home Assistant the status is unknown, however equal the replicas were.
 """
 
 import msgspec
@@ -30,12 +30,12 @@ _KEPT_OPEN = {
 
 
 class ReplicaView(msgspec.Struct, frozen=True):
-    """One replica's card. `lag_seconds` is the age of what it is known to hold; None: not known."""
+    """One replica's card. `lag_seconds` is the age of its proven content; None: unknown."""
 
     title: str
     state: str
     word: str
-    since: float | None  # when it was first found so
+    since: float | None  # when this status was first found
     synced_at: float | None
     lag_seconds: float | None
     compared_at: float | None
@@ -47,7 +47,7 @@ class ReplicaView(msgspec.Struct, frozen=True):
 
 
 class GuardView(msgspec.Struct, frozen=True):
-    """A guard's own sentence, and what would change its mind."""
+    """A guard's message, and how to change its decision."""
 
     replica: str
     guard: str
@@ -57,7 +57,7 @@ class GuardView(msgspec.Struct, frozen=True):
 
 
 class StatusView(msgspec.Struct, frozen=True):
-    """The top of the page. `proven_at`: every replica is known to have held all there was up to then."""
+    """The top of the page. `proven_at`: the time up to which every replica is known to have held everything."""
 
     state: str
     word: str
@@ -78,7 +78,7 @@ class StatusView(msgspec.Struct, frozen=True):
 
 
 def status_view(status: Status, now: float, freshness: Freshness, activity: Activity) -> StatusView:
-    """The status as the page shows it at `now` (Unix seconds)."""
+    """The page's status section at `now` (Unix seconds)."""
     report = status.report
     state = status_word(status, now, freshness)
     synced = [replica.synced_at for replica in status.replicas]
@@ -142,7 +142,7 @@ def _sentence(status: Status, state: str) -> str:
 
 
 def _named(replicas: list[str]) -> str:
-    """All of them, as a sentence begins."""
+    """All names, for the beginning of a sentence."""
     text = " and ".join(dict.fromkeys(replica_in_sentence(replica) for replica in replicas))
     return text[:1].upper() + text[1:]
 

@@ -1,4 +1,4 @@
-"""Devices and entities as tables: columns that sort, facets with counts to filter by, a search, and where to continue."""
+"""Devices and entities as tables: sortable columns, facets with counts to filter by, a search, and further pages."""
 
 from collections.abc import Sequence
 from typing import Annotated, Literal
@@ -24,7 +24,7 @@ _CHOICES_MAX = 200
 _NO_FILTERS = ("q", "state", "sort", "page")
 EXPORT_MAX = 10_000  # rows of one answer of the API
 _TITLES = {"state": "verdict", "domain": "domain", "platform": "integration", "disabled": "disabled"}
-# (what it is called, column to sort by) of each column of a table.
+# (title, column to sort by) of each column of a table.
 COLUMNS: dict[str, tuple[tuple[str, str], ...]] = {
     "device": (
         ("Name", "effective_name"),
@@ -58,7 +58,7 @@ _READ = {
 
 
 class TableQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which rows, in which order, and which page of them. An empty text is no filter, as forms send it."""
+    """The filters, the order and the page. An empty text, as forms send it, is not a filter."""
 
     q: Text = ""
     state: Literal[""] | StateName = ""
@@ -77,7 +77,7 @@ class TableQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Cell(msgspec.Struct, frozen=True):
-    """The content of a cell; `badge` instead of text where it is a verdict."""
+    """The content of a cell; `badge` instead of text for a verdict."""
 
     title: str
     text: str = ""
@@ -103,7 +103,7 @@ class FacetOption(msgspec.Struct, frozen=True):
 
 
 class FacetView(msgspec.Struct, frozen=True):
-    """What rows can be filtered by."""
+    """One facet: values to filter rows by."""
 
     name: str
     title: str
@@ -112,7 +112,7 @@ class FacetView(msgspec.Struct, frozen=True):
 
 
 class TableView(msgspec.Struct, frozen=True):
-    """One page of a table; `exports` are where the same rows are as CSV and JSON."""
+    """One page of a table; `exports` are the addresses of the same rows as CSV and JSON."""
 
     path: str
     title: str
@@ -125,7 +125,7 @@ class TableView(msgspec.Struct, frozen=True):
     page: int
     pages: int
     exports: dict[str, str]
-    exported: int  # how many rows these hold
+    exported: int  # the number of exported rows
 
 
 def table_view(
@@ -215,7 +215,7 @@ def _label(name: str, value: str, called: str | None) -> str:
         return "yes" if value == "true" else "no"
     is_none = value == "-" or (
         name in ("manufacturer", "model") and value == "Unknown"
-    )  # as HomeIQ's API calls it
+    )  # its name in HomeIQ's API
     return called or ("none" if is_none else value)
 
 

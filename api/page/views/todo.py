@@ -1,4 +1,4 @@
-"""What to do: the first thing below the status. One sentence for each guard and each kind of difference, and a command."""
+"""What to do, directly below the status: a sentence and a command for each guard and each kind of difference."""
 
 from collections.abc import Iterator
 
@@ -18,7 +18,7 @@ _WRITTEN = frozenset({State.DRIFTED, State.MISSING, State.GONE, State.PENDING})
 
 
 class TodoView(msgspec.Struct, frozen=True):
-    """One thing to do; `help` leads to its paragraph, `href` to the records that it is about."""
+    """One thing to do; `help` links to its explanation, `href` to the records concerned."""
 
     id: str
     title: str
@@ -29,7 +29,7 @@ class TodoView(msgspec.Struct, frozen=True):
 
 
 def todo_views(status: Status, verdicts: Verdicts, word: str) -> list[TodoView]:
-    """What is to be done, the most urgent first; `word` is the status of the whole."""
+    """The things to do, most urgent first; `word` is the overall status."""
     found = [*_unknown(status, word), *_guards(status)]
     if word != SyncStatus.UNKNOWN:
         is_observing = status.report is not None and status.report.mode == Mode.OBSERVE
@@ -39,7 +39,7 @@ def todo_views(status: Status, verdicts: Verdicts, word: str) -> list[TodoView]:
 
 def _unknown(status: Status, word: str) -> Iterator[TodoView]:
     if word != SyncStatus.UNKNOWN or (status.report is None and status.source.error is None):
-        return  # the first look is under way
+        return  # the first comparison is running
     advice = KINDS["unknown"]
     yield TodoView("todo-unknown", advice.title, [advice.action], advice.command, link("help", "unknown"))
 
@@ -60,7 +60,7 @@ def _guards(status: Status) -> Iterator[TodoView]:
 
 
 def _naming(refusal: RefusalReport) -> str:
-    """How a service without a command line, such as the app, is made to carry out these deletes."""
+    """How to allow these deletes in a service without a command line, such as the app."""
     return (
         f"Or name these deletes in plan.allow_deletes, in the app its option: {refusal.name}."
         if refusal.name

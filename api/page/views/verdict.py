@@ -1,4 +1,4 @@
-"""A record's verdict as the page shows it: a badge wherever the record is listed, and all of it on its own page."""
+"""A record's verdict on the page: a badge in lists, and in full on the record's page."""
 
 import msgspec
 
@@ -12,7 +12,7 @@ from engine.core.state.record_verdict import RecordVerdict, Verdicts
 from engine.core.words import SyncStatus
 
 FIELDS_MAX = 24
-# Each in the colours of a status.
+# Each with the colours of a status.
 _TONES = {
     State.REAL: SyncStatus.IN_SYNC,
     State.FOREIGN: SyncStatus.OUT_OF_SYNC,
@@ -26,7 +26,7 @@ _TONES = {
 
 
 class Badge(msgspec.Struct, frozen=True):
-    """The verdict in a word; `tone` is the status whose colour and symbol it has."""
+    """The verdict as a word; `tone` is the status whose colour and symbol it uses."""
 
     label: str
     tone: str
@@ -34,36 +34,36 @@ class Badge(msgspec.Struct, frozen=True):
 
 
 class VerdictView(msgspec.Struct, frozen=True):
-    """All of it. `fields` are what differs, each under the replica that differs."""
+    """The whole verdict. `fields` are the differences, under the replica that differs."""
 
     badge: Badge
     since: str | None
     reasons: list[str]
     fields: list[tuple[str, FieldView]]
-    left: int  # fields that are not shown
+    left: int  # the number of fields not shown
     next: str
     command: str | None
     help: str
 
 
 class Badges:
-    """What the lists ask for, record by record."""
+    """The badges for lists, record by record."""
 
     def __init__(self, verdicts: Verdicts) -> None:
         self._verdicts = verdicts
 
     def of(self, registry: str, id_: str, entity_id: str | None = None) -> Badge:
-        """The badge of a record that has a row; a row without a registry id is known by its entity_id."""
+        """The badge of a record that has a row; a row without a registry id is identified by its entity_id."""
         return badge(self._verdicts.of(Key(registry, id_ or entity_id or ""), entity_id=entity_id))
 
 
 def badge(verdict: RecordVerdict) -> Badge:
-    """A verdict in a word."""
+    """A verdict as a word."""
     return Badge(LABELS[verdict.state], _TONES[verdict.state], " ".join(verdict.reasons)[:300])
 
 
 def verdict_view(verdict: RecordVerdict, since: str | None, names: Names) -> VerdictView:
-    """A verdict with all that is known of it; `since` as RFC 3339."""
+    """A verdict in full; `since` as RFC 3339."""
     differs = served_differs(verdict)
     fields = [
         (

@@ -1,1 +1,1 @@
-"""What the API says of one record, field by field: from its row now, or from its record then."""
+"""The API's body of one record, field by field: from its current row, or from a past record."""

@@ -1,4 +1,4 @@
-"""What is in an area or has a label: how many entities, of which domains, and what the area's floor is called."""
+"""The contents of areas and labels: the number of entities, their domains, and the name of the area's floor."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ _ALL = 10_000_000
 def with_contents(
     transaction: ReadTransaction, records: Sequence[msgspec.Struct]
 ) -> Sequence[msgspec.Struct]:
-    """Areas and labels with what is in them; other records as they are. Call it in a job."""
+    """Areas and labels with their contents; other records unchanged. Call it in a job."""
     if any(isinstance(record, AreaBody) for record in records):
         return _areas(transaction, records)
     if any(isinstance(record, LabelBody) for record in records):

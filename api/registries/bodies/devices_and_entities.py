@@ -1,4 +1,4 @@
-"""The bodies of devices and entities: the shapes that HomeIQ's data-api has, and a little more."""
+"""The bodies of devices and entities: the shapes of HomeIQ's data-api, extended."""
 
 from typing import Annotated, Any
 
@@ -52,15 +52,15 @@ def _domain(domain: str | None, entity_id: str) -> str:
     return domain or entity_id.partition(".")[0]
 
 
-# Of the area in which a record effectively is.
+# From a record's effective area.
 AreaName = Annotated[str | None, Placed(0)]
 FloorId = Annotated[str | None, Placed(1)]
 FloorName = Annotated[str | None, Placed(2)]
 
 
 class DeviceBody(msgspec.Struct, frozen=True, gc=False):
-    """A device. `name` is the integration's, `name_by_user` the user's, `effective_name` what is shown; it is effectively
-    in `effective_area_id`, also if only its parent names it. `status` is active or disabled; `timestamp` is when the row
+    """A device. `name` is the integration's, `name_by_user` the user's, `effective_name` the one shown;
+    `effective_area_id` may come from its parent. `status` is active or disabled; `timestamp` is when the row
     last changed; `sync` is null in the past.
     """
 
@@ -96,8 +96,8 @@ class DeviceBody(msgspec.Struct, frozen=True, gc=False):
 
 
 class EntityBody(msgspec.Struct, frozen=True, gc=False):
-    """An entity. `name` and `name_by_user` are what the user called it; `friendly_name` and `effective_name` what is
-    shown; `id` is the registry's own, which survives renames. `capabilities` are the names of its capability
+    """An entity. `name` and `name_by_user` are the user's; `friendly_name` and `effective_name` the one
+    shown; `id` is the registry's, which survives renames. `capabilities` are the names of its capability
     attributes. `sync` is null in the past.
     """
 
@@ -144,7 +144,7 @@ ENTITIES = BodyMaker(EntityBody, "entity", "Entities, by entity_id. An absent pl
 
 
 def served_fields(fields: Json) -> Json:
-    """The fields of a record without what might be a secret; anything but an object is nothing."""
+    """The fields of a record without possible secrets; empty for anything but an object."""
     if not isinstance(fields, dict):
         return None
     options = fields.get("options")

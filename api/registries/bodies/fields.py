@@ -1,7 +1,7 @@
-"""Where the fields of a body come from, declared beside each field, once: for the rows of now and the records of then.
+"""Sources of a body's fields, declared once beside each field, for current rows and past records.
 
-A field has the column of its name, unless its annotation names others. Values are taken as they are, whichever program wrote the
-row: what is no list of texts is an empty one.
+A field comes from the column of its name, unless its annotation names others. Values may come from any program's
+row: a value that is not a list of texts becomes an empty list.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -21,24 +21,24 @@ from engine.core.state.record_verdict import Verdicts
 
 B = TypeVar("B", bound=msgspec.Struct)
 
-KEY = ""  # the place of a row's key among its columns
+KEY = ""  # stands for a row's key among its columns
 
 
 class FromColumns(NamedTuple):
-    """The columns that a field is made of, and what makes it of their values; None: it is the value of the only one."""
+    """The columns of a field, and the function that makes it from their values; None: the value of the only column."""
 
     columns: tuple[str, ...]
     make: Callable[..., object] | None = None
 
 
 class Placed(NamedTuple):
-    """A part of the place (`Place`) where a record effectively is; null where the places are not given."""
+    """A part of a record's effective `Place`; null if places are not given."""
 
     part: int
 
 
 class Listed(NamedTuple):
-    """What a list shows where there is no text; a single record shows null."""
+    """The text that lists show for a missing value; a single record shows null."""
 
     instead: str
 
@@ -47,7 +47,7 @@ _decode = msgspec.json.Decoder().decode
 
 
 def text_list(value: str | Sequence[Json] | None) -> list[str]:
-    """The texts of a list, or of its JSON; another program's column may hold anything, then there are none."""
+    """The texts of a list, or of its JSON; empty for anything else, which another program may have written."""
     if not value:
         return []
     values = _decoded(value)
@@ -55,19 +55,19 @@ def text_list(value: str | Sequence[Json] | None) -> list[str]:
 
 
 def list_of(value: str | Sequence[Json] | None) -> list[Json]:
-    """A list, or what its JSON says; empty if it is none."""
+    """A list, also from JSON; empty for anything else."""
     found = _decoded(value) if value else None
     return list(found) if isinstance(found, (list, tuple)) else []
 
 
 def object_of(value: str | Mapping[str, Json] | None) -> dict[str, Json]:
-    """An object, or what its JSON says; empty if it is none."""
+    """An object, also from JSON; empty for anything else."""
     found = _decoded(value) if value else None
     return found if isinstance(found, dict) else {}
 
 
 def time_text(text: str | None) -> str | None:
-    """A column's time, UTC, as RFC 3339; what is no time stays as it was found."""
+    """A column's time in UTC as RFC 3339; anything else unchanged."""
     if text is None or len(text) < 19 or text[10] != " ":
         return text
     return f"{text[:10]}T{text[11:]}" + ("" if text[-1] == "Z" or "+" in text[19:] else "Z")
@@ -83,22 +83,22 @@ def _decoded(value: Json) -> Json:
 
 
 def either(value: Any, other: Any) -> Any:
-    """The first that says something."""
+    """`value`, or `other` if it is empty."""
     return value or other
 
 
-# When the row last changed; of a record of the past, when that version was recorded.
+# When the row last changed; for a past record, when that version was recorded.
 Timestamp = Annotated[str | None, FromColumns(("last_seen",), time_text)]
 
 _HASHED = frozenset({str, int, bool, float, type(None)})
-# By the type of a field that names no maker.
+# By the type of a field without its own maker.
 _MAKERS: dict[Any, Callable[[Any], object]] = {list[str]: text_list, bool: bool}
 
 
 class BodyMaker(Generic[B]):
     """Makes the bodies of one registry. The last field of each is `sync`, the last but one `timestamp`.
 
-    `summary` says what the route of its list answers.
+    `summary` describes the route of its list.
     """
 
     def __init__(self, type_: type[B], registry: str, summary: str) -> None:
@@ -111,7 +111,7 @@ class BodyMaker(Generic[B]):
         own_id = ("id",) if self.registry is ENTITY else ()
         named = [name for columns, _ in sources for name in columns if name != KEY]
         self.columns: tuple[str, ...] = tuple(dict.fromkeys((*named, *own_id)))
-        """The columns that a row has behind its key."""
+        """The columns of a row after its key."""
         places = {name: place for place, name in enumerate((KEY, *self.columns))}
         self._id_place = places[own_id[0] if own_id else KEY]
         self._sources = [(tuple(places[name] for name in columns), make) for columns, make in sources]
@@ -128,7 +128,7 @@ class BodyMaker(Generic[B]):
         is_listed: bool = False,
         places: Places = NO_PLACES,
     ) -> B:
-        """A body from a key and `columns`, with the verdict of now, if there are any, and where it is in the home."""
+        """A body from a key and `columns`, with the current verdict, if given, and the record's place."""
         return self.of_rows([row], verdicts, is_listed=is_listed, places=places)[0]
 
     def of_rows(
@@ -139,7 +139,7 @@ class BodyMaker(Generic[B]):
         is_listed: bool = False,
         places: Places = NO_PLACES,
     ) -> list[B]:
-        """The bodies of many rows: column by column, so that what many rows have in common is made once."""
+        """The bodies of many rows: made column by column, so that shared values are made once."""
         columns = list(zip(*rows, strict=True))
         if not columns:
             return []
@@ -164,10 +164,10 @@ class BodyMaker(Generic[B]):
     ) -> list[Sync | None]:
         name, is_entity = self.registry.name, self.registry is ENTITY
         singled_out = verdicts.singled_out(name)
-        others: dict[str | None, Sync | None] = {}  # by when the row was written
+        others: dict[str | None, Sync | None] = {}  # by the time of the row's write
         syncs = []
         for key, own_id, at in zip(columns[0], columns[self._id_place], written_at, strict=True):
-            # Rows of other programs have no registry id and are known by their entity_id.
+            # Rows of other programs have no registry id and are identified by their entity_id.
             id_ = own_id or key
             if id_ in singled_out or key in singled_out:
                 syncs.append(sync_of(verdicts, Key(name, id_), key if is_entity else None, at or None))
@@ -186,14 +186,14 @@ class BodyMaker(Generic[B]):
         is_listed: bool = False,
         places: Places = NO_PLACES,
     ) -> B:
-        """The body of a record as it was; `timestamp` is when that version was recorded."""
+        """The body of a past record; `timestamp` is when that version was recorded."""
         key = record.entity_id if isinstance(record, Entity) else record.id_value
         values = (_value(record, derived or Derived(), timestamp, column) for column in self.columns)
         return self.of_row((key, *values), is_listed=is_listed, places=places)
 
 
 def _made(make: Callable[..., object] | None, columns: Sequence[Sequence[Any]]) -> Sequence[Any]:
-    """What a maker makes of each row's values in these columns."""
+    """The maker's results for each row's values in these columns."""
     if make is None:
         return columns[0]
     if len(columns) > 1:
@@ -201,11 +201,11 @@ def _made(make: Callable[..., object] | None, columns: Sequence[Sequence[Any]]) 
     if all(type(value) in _HASHED for value in columns[0]):
         known = {value: make(value) for value in set(columns[0])}
         return [known[value] for value in columns[0]]
-    return [make(value) for value in columns[0]]  # a record of the past has lists and objects
+    return [make(value) for value in columns[0]]  # a past record has lists and objects
 
 
 def _source(field: msgspec.structs.FieldInfo) -> tuple[tuple[str, ...], Callable[..., object] | None]:
-    """(columns, what makes the field of them) of a field; None: it is the value of its column."""
+    """(columns, maker) of a field; None: the value of its column."""
     is_annotated = get_origin(field.type) is Annotated
     declared = (
         [marker for marker in get_args(field.type) if isinstance(marker, FromColumns)] if is_annotated else []
@@ -219,7 +219,7 @@ def _source(field: msgspec.structs.FieldInfo) -> tuple[tuple[str, ...], Callable
 
 
 def _value(record: Record, derived: Derived, timestamp: str, column: str) -> Json:
-    """What a column would hold of a record, not encoded."""
+    """The value of a column for a record, not encoded."""
     if column == "last_seen":
         return timestamp
     if column == "disabled" and isinstance(record, Device | Entity):

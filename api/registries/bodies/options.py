@@ -1,13 +1,13 @@
-"""What of an entity's options is served: only how a value is shown and whether it is exposed.
+"""Selects the served options of an entity: only how a value is shown and whether it is exposed.
 
-Locks and alarm panels keep their default code there.
+The other options may be secret: locks and alarm panels keep their default code there.
 """
 
 from collections.abc import Mapping
 
 from engine.core.records.record import Json
 
-# Leaves of entity options that say how a value is shown or whether it is exposed, and nothing else.
+# Leaves of entity options that define how a value is shown or whether it is exposed, and nothing else.
 _SERVED_OPTIONS = frozenset(
     {
         "display_precision",
@@ -25,7 +25,7 @@ _SERVED_OPTIONS = frozenset(
 
 
 def served_options(options: Mapping[str, Json]) -> dict[str, Json]:
-    """An entity's options, by domain, without what might be a secret."""
+    """An entity's options, by domain, without possible secrets."""
     served = {}
     for domain, values in options.items():
         kept = {k: v for k, v in values.items() if k in _SERVED_OPTIONS} if isinstance(values, dict) else {}

@@ -1,4 +1,4 @@
-"""What areas and floors are called, for rows that only know an area's id."""
+"""Names of areas and floors, for rows that only have an area's id."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -9,7 +9,7 @@ _ALL = 1_000_000
 
 
 class Place(NamedTuple):
-    """Where a record is; all None if it is nowhere."""
+    """A record's area and floor; all None without an area."""
 
     area_name: str | None = None
     floor_id: str | None = None
@@ -23,7 +23,7 @@ NO_PLACES: Places = {}
 
 
 def places_now(transaction: ReadTransaction) -> Places:
-    """The places of the rows. Call it in a job."""
+    """The places from the rows. Call it in a job."""
     floors: dict[str | None, str | None] = dict(transaction.page("floor", ("name",), [], "", _ALL))
     areas = transaction.page("area", ("name", "floor_id"), [], "", _ALL)
     return {id_: Place(name, floor, floors.get(floor)) for id_, name, floor in areas}

@@ -1,4 +1,4 @@
-"""The bodies of areas, floors, labels, categories and integrations: each field is the column of its name."""
+"""The bodies of areas, floors, labels, categories and integrations: each field comes from the column of its name."""
 
 from typing import Annotated, Any
 
@@ -10,7 +10,7 @@ from engine.core.decode_errors import DECODE_ERRORS
 
 
 def _later(_key: str) -> None:
-    """What is filled in where the rows of entities are at hand."""
+    """A value that is filled in later, from the rows of entities."""
 
 
 def _state(disabled_by: str | None) -> str:
@@ -23,10 +23,10 @@ def _prefix(label_id: str) -> str:
 
 
 class AreaBody(msgspec.Struct, frozen=True):
-    """An area. `position` is where the user put it, from 0; null where Home Assistant gives none (before 2025.12).
+    """An area. `position` is its place in the user's order, from 0; null if Home Assistant gives none (before 2025.12).
 
-    `entity_count` and `domains` are of the entities that are effectively in it; null in the past. `display_name` is its
-    name, or its id where it has none.
+    `entity_count` and `domains` cover the entities effectively in it; null in the past. `display_name` is its
+    name, or its id if it has none.
     """
 
     area_id: str
@@ -48,7 +48,7 @@ class AreaBody(msgspec.Struct, frozen=True):
 
 
 class FloorBody(msgspec.Struct, frozen=True):
-    """A floor; `position` as of an area."""
+    """A floor; `position` as for an area."""
 
     floor_id: str
     name: str | None
@@ -61,8 +61,8 @@ class FloorBody(msgspec.Struct, frozen=True):
 
 
 class LabelBody(msgspec.Struct, frozen=True):
-    """A label. `label` is its id, which rows carry; `prefix` is the part of it before a colon; `entity_count` of the
-    entities that have it, null in the past.
+    """A label. `label` is its id, which rows refer to; `prefix` is the id's part before a colon; `entity_count` is the number
+    of entities with it, null in the past.
     """
 
     label_id: str
@@ -89,7 +89,7 @@ class CategoryBody(msgspec.Struct, frozen=True):
 
 
 class Subentry(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A part of a config entry that has a title of its own, without its data."""
+    """A part of a config entry with its own title, without its data."""
 
     subentry_id: str
     subentry_type: str | None = None
@@ -107,9 +107,10 @@ def _subentries(value: str | None) -> list[Subentry] | None:
 
 
 class Integration(msgspec.Struct, frozen=True):
-    """A config entry, without its data and options: those hold passwords and are read by nothing here.
+    """A config entry, without its data and options, which hold passwords and are never read.
 
-    `state` is disabled or unknown: what it is otherwise changes with every start, and is not mirrored. `subentries` is null where there are none, or where the token is no administrator's and may not list them.
+    `state` is disabled or unknown: other states change with every start, and are not mirrored. `subentries` is null if there
+    are none, or if the token is not an administrator's and may not list them.
     """
 
     entry_id: str

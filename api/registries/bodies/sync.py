@@ -1,4 +1,4 @@
-"""`sync` in every served record: whether it is real, since when, why, and what is done about it."""
+"""`sync` in every served record: whether it is real, since when, why, and what will be done about it."""
 
 import msgspec
 
@@ -13,10 +13,10 @@ class Sync(msgspec.Struct, frozen=True, gc=False):
 
     `state`: `real` (every replica holds what Home Assistant has), `drifted` (another program changed a row), `foreign`
     (Home Assistant does not have it, and the engine did not write it), `missing` (a replica lacks it), `gone` (Home
-    Assistant lists it no longer), `pending` (a change that is not written yet), `set_aside` (a row of Home Assistant
-    that cannot be used may be it) or `unknown` (not known now). `since`: when that began or was found, null: not known;
-    of a real record when its row was last written. `differs`: the fields on which a replica (`found`) and Home Assistant
-    (`source`) differ. `next`: what will be done about it; `command`: which command does it, null: none is needed.
+    Assistant no longer lists it), `pending` (a change is not written yet), `set_aside` (an unusable row of Home Assistant
+    may be this record) or `unknown`. `since`: when that began or was found, null: unknown;
+    for a real record, when its row was last written. `differs`: the fields on which a replica (`found`) and Home Assistant
+    (`source`) differ. `next`: what will be done about it; `command`: the command for it, null: none is needed.
     """
 
     state: str
@@ -38,14 +38,14 @@ def sync_of(
 
 
 def since_text(verdict: RecordVerdict, written_at: str | None) -> str | None:
-    """Since when it is so, RFC 3339; `written_at` is when the row was last written, as the row says it."""
+    """Since when the verdict holds, RFC 3339; `written_at` is the row's own time of its last write."""
     if verdict.lasts_since_written:
         return written_at
     return None if verdict.since is None else rfc3339(verdict.since)
 
 
 def served_sync(verdict: RecordVerdict, written_at: str | None) -> Sync:
-    """A verdict on a row as it is served: without what might be a secret."""
+    """A verdict on a row as served, without possible secrets."""
     return Sync(
         str(verdict.state),
         verdict.cause,
@@ -58,7 +58,7 @@ def served_sync(verdict: RecordVerdict, written_at: str | None) -> Sync:
 
 
 def served_differs(verdict: RecordVerdict) -> tuple[Differs, ...]:
-    """What differs, without what might be a secret."""
+    """The differences, without possible secrets."""
     return tuple(map(_served, verdict.differs))
 
 

@@ -1,4 +1,4 @@
-"""The verdict on a record that is named without its row, as by its history."""
+"""The current verdict on a record without its row, as for its history."""
 
 from api.app_context import AppContext
 from api.registries.bodies.fields import time_text
@@ -8,7 +8,7 @@ from engine.errors import EngineError
 
 
 async def sync_now(context: AppContext, key: Key, entity_id: str | None = None) -> Sync | None:
-    """The verdict on a record of which versions are shown; None while it is not known whether it has a row."""
+    """The verdict on a record whose versions are shown; None while it is unknown whether it has a row."""
     try:
         rows = await context.rows_reader.read(
             lambda transaction: transaction.rows(key.registry, ("last_seen",), [key.id])
