@@ -82,6 +82,7 @@ def garbage(request: pytest.FixtureRequest) -> Iterator[None]:
         collect_without_warnings()  # it did not come to closing it, or a client of the test's own did not
     elif IS_LONG or request.node.get_closest_marker("process"):
         gc.collect()
+        gc.freeze()  # the next search leaves out what this one has been through
 
 
 @pytest.fixture

@@ -178,6 +178,13 @@ def test_the_tests_start_in_the_checkout_with_their_arguments(checkout: Checkout
     assert done.stdout == f"['-k', 'one or two'] {checkout.directory}\n"
 
 
+def test_the_tests_of_real_servers_run_when_they_are_asked_for(checkout: Checkout) -> None:
+    quick, whole = checkout.run("ops/test"), checkout.run("ops/test", RECONCILE_TEST_REAL="1")
+    assert (quick.returncode, whole.returncode) == (0, 0), quick.stderr + whole.stderr
+    assert "'not real_server and not optional_server', '--ignore', 'tests/real'" in quick.stdout
+    assert whole.stdout == f"['--numprocesses', 'auto', '--dist', 'loadgroup'] {checkout.directory}\n"
+
+
 def test_nothing_is_written_outside_the_checkout(checkout: Checkout, tmp_path: Path) -> None:
     before = set(tmp_path.iterdir())
     checkout.run("ops/run", "drift")
@@ -229,6 +236,7 @@ def test_a_python_that_was_named_is_used_or_refused_never_replaced(checkout: Che
     assert checkout.run("ops/run", "drift", PYTHON="good").returncode == 0
 
 
+@pytest.mark.long  # installs with pip
 @pytest.mark.slow
 def test_a_failed_installation_leaves_no_environment_and_says_why(checkout: Checkout) -> None:
     (checkout.tools / "uv").unlink()
@@ -247,6 +255,7 @@ def test_a_failed_installation_leaves_no_environment_and_says_why(checkout: Chec
     assert checkout.run("ops/run", "drift").returncode == 0
 
 
+@pytest.mark.long  # installs with pip
 @pytest.mark.slow
 def test_a_failing_uv_gives_way_to_pip(checkout: Checkout) -> None:
     checkout.put_uv("exit 2")

@@ -69,6 +69,7 @@ def test_what_is_sent_to_the_builder_is_no_more_than_the_image_needs(tmp_path: P
     assert not list(tmp_path.rglob("__pycache__"))
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_image_holds_the_program_and_nothing_of_its_making(service_image: Image) -> None:
     inside = service_image.root / "opt" / "reconcile"
@@ -93,6 +94,7 @@ def _run(image: Image, *argv: str, **environ: str) -> subprocess.CompletedProces
     )
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_image_has_the_client_of_kafka(service_image: Image) -> None:
     given = {
@@ -104,6 +106,7 @@ def test_the_image_has_the_client_of_kafka(service_image: Image) -> None:
     assert "not installed" not in said
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_app_says_that_it_keeps_no_kafka(app_image: Image) -> None:
     given = {
@@ -115,6 +118,7 @@ def test_the_app_says_that_it_keeps_no_kafka(app_image: Image) -> None:
     assert "The Home Assistant app keeps no Kafka: run the image of ops/Dockerfile, which can." in said
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_it_follows_a_core_is_healthy_and_ends_on_a_signal(
     service_image: Image, core: FakeHomeAssistant, services: list[Service], tmp_path: Path
@@ -141,6 +145,7 @@ def test_it_follows_a_core_is_healthy_and_ends_on_a_signal(
     assert {path.name for path in service_image.folder.glob("*.db")} == {"home.db", "history.db"}
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_without_a_token_it_does_not_open_to_others(service_image: Image) -> None:
     given = {"RECONCILE_SOURCE__URI": "ws://127.0.0.1:1", "RECONCILE_SOURCE__TOKEN": TOKEN}

@@ -200,6 +200,7 @@ def options(image: Image, **chosen: object) -> dict[str, str]:
     return {**image.environment, "SUPERVISOR_TOKEN": TOKEN, "RECONCILE_HTTP__PORT": "0"}
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_it_follows_the_core_with_the_supervisors_token(
     app_image: Image, core: FakeHomeAssistant, services: list[Service]
@@ -221,6 +222,7 @@ def test_it_follows_the_core_with_the_supervisors_token(
     assert {path.name for path in app_image.folder.glob("*.db")} == {"home.db", "history.db"}
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_no_option_has_to_be_set(app_image: Image, core: FakeHomeAssistant, services: list[Service]) -> None:
     environ = {**options(app_image), "RECONCILE_SOURCE__URI": core.uri}
@@ -244,6 +246,7 @@ def test_nothing_of_root_is_left(tmp_path: Path) -> None:
     assert {int(status[name][0], 16) for name in ("CapPrm", "CapEff", "CapAmb")} == {0}
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_settings_file_and_the_supervisor_are_heeded_and_the_options_win(
     app_image: Image, tmp_path: Path
@@ -267,6 +270,7 @@ def test_the_settings_file_and_the_supervisor_are_heeded_and_the_options_win(
     assert TOKEN not in done.stdout
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("written", "said"),
@@ -280,6 +284,7 @@ def test_bad_options_are_one_clear_error(app_image: Image, written: str, said: s
     assert said in done.stderr
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_deletes_to_allow_are_a_setting(app_image: Image, tmp_path: Path) -> None:
     shown = tmp_path / "reconcile"

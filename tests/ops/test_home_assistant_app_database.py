@@ -251,6 +251,7 @@ def test_a_network_share_is_refused(
     assert not folders.share.exists()
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_other_programs_read_the_file_in_the_share_while_the_app_keeps_it_there(
     app_image: Image, core: FakeHomeAssistant, services: list[Service]
@@ -286,6 +287,7 @@ def names_of_devices(file: Path) -> list[str]:
         return [name for (name,) in database.execute("SELECT device_id FROM devices ORDER BY 1")]
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_place_that_is_none_is_one_clear_error(app_image: Image) -> None:
     done = run_app(app_image, options(app_image, database="cellar"))
