@@ -1,6 +1,6 @@
-"""What a decoder raises for text or bytes that are not what they should be."""
+"""The exceptions that decoders raise for invalid text or bytes."""
 
 import msgspec
 
-# MsgspecError: no JSON, or another shape. UnicodeError: no UTF-8, or half a character. RecursionError: nested too deep.
+# MsgspecError: not JSON, or another shape. UnicodeError: not UTF-8, or half a character. RecursionError: nested too deep.
 DECODE_ERRORS = (msgspec.MsgspecError, UnicodeError, RecursionError)

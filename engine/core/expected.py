@@ -1,6 +1,6 @@
-"""Why a value was refused, in words for people: msgspec says it with the names of Python's types, and shows patterns.
+"""Explains to users why a value was refused: msgspec's own messages contain names of Python types, and patterns.
 
-Pure. What it does not know is passed on as it is.
+Pure. It passes a message that it does not know on unchanged.
 """
 
 import re
@@ -24,7 +24,7 @@ _EXPECTED = re.compile(
 
 
 def in_words(refusal: str) -> str:
-    """What msgspec says of a value, without where it is, as a clause: "it must be a whole number of at least 1"."""
+    """Turn msgspec's message about a value, without its path, into a clause: "it must be a whole number of at least 1"."""
     if refusal.startswith("Invalid enum value "):
         return f"it cannot be {refusal.removeprefix('Invalid enum value ')}"
     if refusal.startswith("Invalid RFC3339"):

@@ -1,23 +1,23 @@
-"""Points in time: numbers inside, Unix seconds; text only where a document is written."""
+"""Points in time: Unix seconds inside the program, text only in documents."""
 
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
-# Of the years 1 to 9999.
+# The years 1 to 9999.
 _FIRST, _LAST = -62_135_596_800.0, 253_402_300_799.0
 
 
 class Instant(float):
-    """A point in time of a document: it counts as the number that it is, and is written as RFC 3339."""
+    """A point in time in a document: behaves as a number, and is written as RFC 3339."""
 
     __slots__ = ()
 
 
 def rfc3339(unix_seconds: float) -> str:
-    """A point in time as text, UTC, to the millisecond; for one that no calendar has, the first or last that it has."""
-    # Any program can write any number into a store.
+    """A point in time as text, UTC, to the millisecond; clamped to the first or last that the calendar has."""
+    # Another program may have written any number into a store.
     moment = datetime.fromtimestamp(min(max(_FIRST, unix_seconds), _LAST), UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
@@ -28,7 +28,7 @@ def instant(unix_seconds: float | None) -> Instant | None:
 
 
 def instant_schema(type_: type) -> dict[str, Any]:
-    """What msgspec is to say of an `Instant` in a JSON Schema. Raises NotImplementedError for other types."""
+    """The JSON Schema of an `Instant`, for msgspec. Raises NotImplementedError for other types."""
     if type_ is not Instant:
         raise NotImplementedError
     return {"type": "string"}
@@ -44,5 +44,5 @@ _encode = msgspec.json.Encoder(enc_hook=_written).encode
 
 
 def encode_document(document: object) -> bytes:
-    """A document as JSON, its points in time as RFC 3339."""
+    """Encode a document as JSON, with points in time as RFC 3339."""
     return _encode(document)

@@ -1,7 +1,7 @@
-"""The closed sets of words in which the engine speaks of a pass: status, mode, outcome and guard.
+"""The closed sets of words that describe a pass: status, mode, outcome and guard.
 
-What is written is the word itself, so reports, logs, metrics and the API show these values. Causes and kinds of differences
-stand with the comparison (`core/compare/diff.py`).
+The values are written as they are, so reports, logs, metrics and the API show them. Causes and kinds of differences
+are defined with the comparison (`core/compare/diff.py`).
 """
 
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from enum import StrEnum
 
 
 class SyncStatus(StrEnum):
-    """What is known of a replica, the most alarming last."""
+    """The possible statuses of a replica, the most alarming last."""
 
     IN_SYNC = "in_sync"
     OUT_OF_SYNC = "out_of_sync"
@@ -21,12 +21,12 @@ _SEVERITY = {status: severity for severity, status in enumerate(SyncStatus)}
 
 
 def combined_status(statuses: Iterable[SyncStatus]) -> SyncStatus:
-    """The status of the whole: the most alarming of its parts. Without parts nothing is known."""
+    """The overall status: the most alarming of the parts; unknown without parts."""
     return max(statuses, key=_SEVERITY.__getitem__, default=SyncStatus.UNKNOWN)
 
 
 class Mode(StrEnum):
-    """What a pass is for; only one that applies writes."""
+    """The purpose of a pass; only one in mode `apply` writes."""
 
     APPLY = "apply"
     DRY_RUN = "dry_run"
@@ -35,7 +35,7 @@ class Mode(StrEnum):
 
 
 class Outcome(StrEnum):
-    """What became of a difference in a pass."""
+    """The outcome of a difference in a pass."""
 
     PLANNED = "planned"
     APPLIED = "applied"
@@ -43,11 +43,11 @@ class Outcome(StrEnum):
     WAITING = "waiting"  # for the second look at a delete
     OBSERVED = "observed"
     FAILED = "failed"
-    REPORTED = "reported"  # nothing is planned, as for a foreign row
+    REPORTED = "reported"  # no operation is planned, as for a foreign row
 
 
 class GuardName(StrEnum):
-    """What refuses operations."""
+    """The guards that refuse operations."""
 
     RECOVERY_MODE = "recovery_mode"
     WRONG_INSTANCE = "wrong_instance"

@@ -1,1 +1,1 @@
-"""Two sides compared: differences, the plan that ends them, and how both read in a report."""
+"""Compares two sides: their differences, the plan that removes them, and the report on both."""

@@ -1,4 +1,4 @@
-"""One replica compared with a snapshot: differences, plan and verdict, and how that reads in a report."""
+"""The comparison of one replica with a snapshot: differences, plan and verdict, and its part of the report."""
 
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
@@ -24,19 +24,19 @@ from engine.core.words import Outcome, SyncStatus
 
 
 class Comparison(msgspec.Struct, frozen=True):
-    """What a pass found out about one replica, before anything was done about it."""
+    """What a pass found in one replica, before it wrote anything."""
 
     plan: Plan
     verdict: Verdict
     observed_count: int  # rows of the registries that were compared
     absences: Mapping[Key, Look]
-    known_ids: frozenset[Key]  # of the foreign rows, those Home Assistant was once seen to have
+    known_ids: frozenset[Key]  # foreign rows that Home Assistant is known to have had once
     kept: Kept = Kept()
-    kept_count: int = 0  # of the rows observed, those that are kept
-    look: Look | None = None  # at Home Assistant, that it was compared with
+    kept_count: int = 0  # observed rows that are kept
+    look: Look | None = None  # the look at Home Assistant that the replica was compared with
 
     def missed_at(self, key: Key) -> float | None:
-        """When it was first missed, by the wall clock as it is set now; None if it was not, or that is not known."""
+        """When a key was first missed, by the wall clock as it is set now; None if it was not missed or the time is unknown."""
         first = self.absences.get(key)
         if first is None or self.look is None:
             return None if first is None else first.wall
@@ -49,25 +49,25 @@ class Comparison(msgspec.Struct, frozen=True):
 
 
 class Reported(NamedTuple):
-    """What was reported of an operation, and what that said besides the operation itself."""
+    """A cached report of an operation, with the other facts that it was made from."""
 
     operation: Operation
-    # outcome, since, first missed, listed as deleted, whether the read was to be trusted
+    # outcome, since, first missed, listed as deleted, whether the read was trusted
     basis: tuple[Outcome, float | None, Look | None, bool, bool]
     report: RecordReport
 
 
 def count_operations(operations: tuple[Operation, ...]) -> PlanCounts:
-    """Operations by action."""
-    actions = [o.action for o in operations]  # no Counter, because an enum's member is hashed by Python
+    """The number of operations by action."""
+    actions = [o.action for o in operations]  # not a Counter: hashing an enum's member is slow
     return PlanCounts(*map(actions.count, (Action.UPSERT, Action.MOVE, Action.DELETE)))
 
 
 def completed(
     comparison: Comparison, *, applied: bool, unwritten: Collection[tuple[str, str]] | None
 ) -> tuple[Operation, ...]:
-    """The operations that are known to have been carried out: all that were allowed if `applied`, else those of which
-    the store said that it took them; `unwritten` are the others, None when that is unknown.
+    """The operations that are known to be carried out: all that were allowed if `applied`, else those that the
+    store confirmed; `unwritten` are the others, None when they are unknown.
     """
     allowed = comparison.verdict.allowed
     if applied or unwritten is None:
@@ -112,7 +112,7 @@ def report_replica(
 
 
 def status_of(comparison: Comparison, *, applied: bool, failed: bool) -> SyncStatus:
-    """The replica's status, if what was allowed was `applied`; `failed` when its store or the ledger did."""
+    """The replica's status; `applied` if the allowed operations were written, `failed` if its store or the ledger failed."""
     if comparison.verdict.refusals:
         return SyncStatus.BLOCKED
     verdict = comparison.verdict
@@ -132,9 +132,9 @@ def report_records(  # noqa: PLR0913 (how a pass went, by keyword)
     unwritten: Collection[tuple[str, str]] | None = None,
     reported: dict[Key, Reported] | None = None,
 ) -> list[RecordReport]:
-    """One entry per differing record. `done` is the outcome of the operations that were allowed; of one that `failed`
-    in part, what the store took was applied. `compared_at` is when Home Assistant was read, `found_at` when the replica
-    was looked at. The report of an operation that still stands is taken from `reported`, which is kept up to date for the next pass.
+    """One entry per differing record. `done` is the outcome of the operations that were allowed; if a write `failed`
+    in part, the operations that the store confirmed count as applied. `compared_at` is when Home Assistant was read,
+    `found_at` when the replica was. Reports of unchanged operations come from `reported`, which is updated for the next pass.
     """
     partly = completed(comparison, applied=False, unwritten=unwritten) if done == Outcome.FAILED else ()
     taken = {operation.key for operation in partly}
@@ -149,7 +149,7 @@ def report_records(  # noqa: PLR0913 (how a pass went, by keyword)
         key, cause = operation.difference.key, operation.difference.cause
         outcome = Outcome.HELD if key in held else Outcome.WAITING if key in waiting else done
         outcome = Outcome.APPLIED if key in taken else outcome
-        # What is not pending was changed in the replica, which was read later.
+        # A difference that is not pending arose in the replica, which was read later.
         seen_at = compared_at if cause is Cause.PENDING or found_at is None else found_at
         since = _since(comparison, operation, seen_at, outcome=outcome, done=done)
         if not may_stand:
@@ -196,10 +196,10 @@ def _operation_report(
 def _since(
     comparison: Comparison, operation: Operation, compared_at: float, *, outcome: Outcome, done: Outcome
 ) -> float | None:
-    """When the difference began, or was found first, as far as a pass without memory knows.
+    """When the difference began, or was first found, as far as a pass without memory knows.
 
-    A pass that writes (`done` says how that went) is the first to find what it heals, and notes what it misses. Of what is held, and of what any
-    other pass finds, it would only give the time of asking.
+    A pass that writes (`done` is its outcome) is the first to find what it repairs, and records absences. For held
+    operations, and in any other pass, the only time available would be that of the pass itself, so there is none.
     """
     after, cause = operation.after, operation.difference.cause
     if after is None:
@@ -213,7 +213,7 @@ def _since(
 
 
 def _is_derived(operation: Operation) -> bool:
-    """Only values that follow from other records differ, of whose change `modified_at` says nothing."""
+    """Whether only values derived from other records differ; `modified_at` does not cover their changes."""
     fields = operation.fields
     return bool(fields) and all(field.name in Derived.__struct_fields__ for field in fields)
 

@@ -1,4 +1,4 @@
-"""The reports of a plan that only creates records, as a first fill does, without looking up what else can be said of operations."""
+"""Reports a plan that only creates records, such as a first fill, without the lookups that other operations need."""
 
 from engine.core.compare.diff import Cause
 from engine.core.compare.plan import Operation, Plan
@@ -14,7 +14,7 @@ _PENDING = Cause.PENDING  # an enum's member takes longer to look up than any fi
 def report_creations(
     plan: Plan, desired: Snapshot, compared_at: float, outcome: Outcome
 ) -> list[RecordReport] | None:
-    """The reports of all operations, which all come to one outcome; None where the plan does anything else.
+    """The reports of all operations, which share one outcome; None if the plan does anything but create.
 
     `compared_at` is when Home Assistant was read, Unix seconds: no difference began later.
     """
@@ -24,7 +24,7 @@ def report_creations(
     reports = []
     for operation in plan.operations:
         after, difference = operation.after, operation.difference
-        assert after is not None, "it is created"
+        assert after is not None, "a created record has fields"
         key = difference.key
         report = RecordReport(
             plan.replica,
@@ -48,7 +48,7 @@ def report_creations(
 
 
 def _is_creation(operation: Operation) -> bool:
-    """Whether it writes a record that the replica does not have, which is all that there is to say of it."""
+    """Whether the operation only creates a record that the replica lacks, so that nothing else is to be reported."""
     return (
         operation.after is not None
         and operation.before is None

@@ -1,14 +1,14 @@
-"""The three-way comparison: what differs between Home Assistant and a replica, and whose doing it was.
+"""The three-way comparison: what differs between Home Assistant and a replica, and which side changed.
 
 With D = desired, O = observed, A = last applied (each a hash, or nothing):
 
-    D = O                    in sync; where A differs, A is to be recorded again
+    D = O                    in sync; if A differs, it has to be recorded again
     D != O, O = A            pending    Home Assistant changed, not yet written
     D != O, A unknown        pending    first run, or a row that existed before us
-    D != O, A under way      pending    a write of ours was cut off, and how far it got is unknown
-    D = A, O != A            drift      the replica was changed behind our back
+    D != O, A under way      pending    a write of ours was interrupted, and how far it got is unknown
+    D = A, O != A            drift      another program changed the replica
     all three differ         conflict   both changed; Home Assistant wins
-    only O                   foreign    a row Home Assistant does not have and we never wrote
+    only O                   foreign    a row that Home Assistant does not have and we never wrote
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -19,13 +19,13 @@ import msgspec
 
 from engine.core.records.record import Entity, Key, Record
 
-# Last applied of a key that is being written: whatever the replica holds then, it is ours.
+# Last applied version of a key that is being written: whatever the replica then holds is ours.
 IN_PROGRESS = ""
 _registry, _id = itemgetter(0), itemgetter(1)  # of a key
 
 
 class Cause(StrEnum):
-    """Whose change made the difference."""
+    """Which side's change caused the difference."""
 
     PENDING = "pending"
     DRIFT = "drift"
@@ -34,7 +34,7 @@ class Cause(StrEnum):
 
 
 class Kind(StrEnum):
-    """What the difference looks like from the replica."""
+    """How the difference appears in the replica."""
 
     MISSING = "missing"
     STALE = "stale"
@@ -42,7 +42,7 @@ class Kind(StrEnum):
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """One key on which Home Assistant and a replica do not agree; hashes, None for absent."""
+    """A key on which Home Assistant and a replica disagree; the sides are hashes, None if absent."""
 
     key: Key
     cause: Cause
@@ -62,7 +62,7 @@ _NONE: Mapping[Key, Difference] = {}
 
 
 class Diff(msgspec.Struct, frozen=True):
-    """All differences, sorted by key, and the bookkeeping that lags behind the truth."""
+    """All differences, sorted by key, and the ledger entries that are out of date."""
 
     differences: tuple[Difference, ...]
     settled: tuple[tuple[Key, str | None], ...]  # last applied hash to record (None: forget) without a write
@@ -78,17 +78,17 @@ def compare(  # noqa: PLR0913 (three sides, and what is known of them)
     *,
     known: Mapping[Key, Difference] = _NONE,
 ) -> Diff:
-    """Compare the three sides over the given registries; cost beyond set operations follows what differs.
+    """Compare the three sides over the given registries; apart from set operations, the cost depends on what differs.
 
-    With `keys` only those are compared: for a caller that knows all others to agree. Those `kept` never are.
-    `known` are differences of an earlier comparison: those that are the same again are taken over.
+    With `keys`, compares only those: for a caller that knows that all others agree. Keys in `kept` are never compared.
+    `known` are the differences of an earlier comparison; unchanged ones are reused.
     """
     if keys is None and not (observed or applied or known):
         return Diff(_all_missing(desired, registries, kept), ())
     differences: list[Difference] = []
     settled: list[tuple[Key, str | None]] = []
     if keys is None:
-        # A side that is the home's own mapping need not be searched.
+        # A side that is the home's own mapping (the same object) need not be searched.
         found_keys = set[Key]()
         for side in (observed, applied):
             if side is not desired:
@@ -111,7 +111,7 @@ def compare(  # noqa: PLR0913 (three sides, and what is known of them)
 def _all_missing(
     desired: Mapping[Key, str], registries: frozenset[str], kept: frozenset[Key]
 ) -> tuple[Difference, ...]:
-    """Of a first fill: nothing has to be looked up to know that everything is missing."""
+    """The differences of a first fill, where everything is missing and nothing has to be looked up."""
     pending, versions = Cause.PENDING, dict(desired.items())
     return tuple(
         [
@@ -123,7 +123,7 @@ def _all_missing(
 
 
 def in_order(keys: Iterable[Key]) -> list[Key]:
-    """Keys sorted; by their parts, because texts are compared several times as fast as tuples of them."""
+    """Sort keys; by their parts, because strings compare several times as fast as tuples of strings."""
     found = sorted(keys, key=_id)
     found.sort(key=_registry)
     return found
@@ -134,7 +134,7 @@ def adopt(
     desired: Mapping[Key, Record],
     key_of: Callable[[str], Key | None] | None = None,
 ) -> tuple[Mapping[Key, str], dict[Key, Key]]:
-    """Give rows that are known only by their entity_id the key of the entity that now has it.
+    """Give rows that are known only by an entity_id the key of the entity that now has it.
 
     Rows written by other programs have no registry id; the replica lists them under
     `Key("entity", entity_id)`. Returns the versions under their new keys, and for each of those the key

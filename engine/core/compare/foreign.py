@@ -1,7 +1,7 @@
-"""Why a foreign row looks mocked: the signs by which the five invented devices could have been seen.
+"""Why a foreign row looks mocked: signs that would have exposed the five invented devices.
 
 A row that Home Assistant does not have and that we never wrote is foreign whatever it looks like; the
-reasons only help a person decide. They are facts about the rows, never guesses about a device's health.
+reasons only help the user decide. They are facts about the rows, never guesses about a device's health.
 """
 
 from collections import Counter
@@ -14,10 +14,10 @@ from engine.core.records.record import Key
 def foreign_reasons(
     rows: Mapping[Key, StoredRow], known_ids: frozenset[Key], populated_devices: frozenset[str]
 ) -> dict[Key, tuple[str, ...]]:
-    """The reasons per foreign row, in a fixed order.
+    """The reasons for each foreign row, in a fixed order.
 
-    `known_ids` are the keys Home Assistant was ever seen to have (tombstones included);
-    `populated_devices` the ids of devices that some entity row points to.
+    `known_ids` are all keys that Home Assistant is known to have had (tombstones included);
+    `populated_devices` are the ids of devices that an entity row refers to.
     """
     shared = Counter((column, stamp) for row in rows.values() for column, stamp in row.timestamps.items())
     return {key: tuple(_reasons(key, row, known_ids, populated_devices, shared)) for key, row in rows.items()}

@@ -1,10 +1,10 @@
-"""What a replica keeps because a row was set aside: neither compared, nor written, nor deleted.
+"""The rows that a replica keeps because rows were set aside: not compared, not written, not deleted.
 
-A row that says its id, or for an entity its entity_id, protects what the replica holds under it. One that says neither
-may be any record of its registry that is missing from the read, so all of those stay, but for those of which Home
-Assistant itself says that they are gone. They cannot all be that row: the surplus is certainly wrong, and shows.
+A row with an id, or an entity's row with an entity_id, protects the replica's row under that id. A row with neither
+may be any record of its registry that is missing from the read, so all of those stay, except for records that Home
+Assistant itself reports as gone. They cannot all be that row: the surplus is certainly wrong, and is reported.
 
-The same goes for single fields: of an entity that is read from its list row, what that does not know stays as it is.
+The same holds for single fields: if an entity is read from its list row, the fields that this row lacks stay as they are.
 """
 
 from collections import Counter
@@ -18,21 +18,21 @@ from engine.core.records.record import Key
 from engine.core.records.record_json import canonical_fields, make_record
 from engine.errors import SourceInvalid
 
-# What the derived values of other records depend on.
+# The registries that the derived values of other records depend on.
 _DERIVED_FROM = ("device", "config_entry", "entity")
 
 Read = Callable[[Iterable[Key]], Mapping[Key, StoredRow]]
 
 
 class Kept(NamedTuple):
-    """Keys that are left as they are, and how many of them at least are not what Home Assistant has."""
+    """The keys that are kept, and the minimum number of them that differ from Home Assistant."""
 
     keys: frozenset[Key] = frozenset()
     surplus: int = 0
 
 
 def kept_keys(desired: Snapshot, observed: Mapping[Key, str], wanted: Mapping[Key, str], read: Read) -> Kept:
-    """What a replica keeps; `observed` and `wanted` are versions, `read` returns the replica's rows."""
+    """The keys that a replica keeps; `observed` and `wanted` are versions, `read` returns the replica's rows."""
     if not desired.home.set_aside:
         return Kept()
     registries = {row.registry for row in desired.home.set_aside}
@@ -56,7 +56,7 @@ def kept_keys(desired: Snapshot, observed: Mapping[Key, str], wanted: Mapping[Ke
 
 
 def fill_in(desired: Snapshot, observed: Mapping[Key, str], read: Read) -> Snapshot:
-    """The snapshot with what is not known of some records as the replica has it; the very same where all is known."""
+    """The snapshot with unknown fields filled in from the replica; the same object if all fields are known."""
     keys = [key for key in desired.home.partly_read if key in observed]
     if not keys:
         return desired
@@ -64,16 +64,16 @@ def fill_in(desired: Snapshot, observed: Mapping[Key, str], read: Read) -> Snaps
     for key, row in read(keys).items():
         fields = canonical_fields(desired.home.records[key])
         fields |= {name: row.fields[name] for name in desired.home.partly_read[key] if name in row.fields}
-        # What another program wrote there, and is no value of such a field, is not kept.
+        # A value from another program that this field cannot have is not kept.
         with suppress(SourceInvalid):
             found.append(make_record(key.registry, fields))
     return desired.filled_in(found)
 
 
 def stand_in(desired: Snapshot, kept: Kept, read: Read) -> Snapshot:
-    """The snapshot derived from what a replica keeps as well; the very same where it keeps nothing.
+    """The snapshot, with values derived from the replica's kept rows too; the same object if it keeps none.
 
-    The entities of a device that cannot be read have not lost its name, nor has a device an entity that cannot be.
+    So the entities of an unreadable device keep its name, and a device still counts an unreadable entity.
     """
     keys = [key for key in kept.keys if key.registry in _DERIVED_FROM and key not in desired.home.records]
     found = []
@@ -97,7 +97,7 @@ def _holders(rows: Mapping[Key, StoredRow]) -> dict[str | None, set[Key]]:
 def _clashing(
     kept: set[Key], desired: Snapshot, observed: Mapping[Key, str], wanted: Mapping[Key, str], read: Read
 ) -> set[Key]:
-    """Entities that would take over the entity_id of a row that stays, and those that wait for theirs in turn."""
+    """Entities that need the entity_id of a row that stays, and those that in turn wait for theirs."""
     clashing, looked_at = set[Key](), set[Key]()
     while rows := read([k for k in kept | clashing if k.registry == "entity" and k not in looked_at]):
         looked_at |= rows.keys()

@@ -33,7 +33,7 @@ _LABELS = {
 
 
 class Action(StrEnum):
-    """What an operation does to its key."""
+    """The effect of an operation on its key."""
 
     UPSERT = "upsert"
     DELETE = "delete"
@@ -41,7 +41,7 @@ class Action(StrEnum):
 
 
 class FieldChange(msgspec.Struct, frozen=True):
-    """One field on which the two sides differ; None if a side has no value."""
+    """A field in which the two sides differ; None if a side has no value."""
 
     name: str
     source: Json
@@ -49,7 +49,7 @@ class FieldChange(msgspec.Struct, frozen=True):
 
 
 class Operation(msgspec.Struct, frozen=True):
-    """One write to one key, with all that is needed to do it, explain it and put it back."""
+    """One write to one key, with everything needed to carry it out, explain it and undo it."""
 
     action: Action
     difference: Difference
@@ -57,17 +57,17 @@ class Operation(msgspec.Struct, frozen=True):
     after: Record | None
     derived: Derived | None = None
     fields: tuple[FieldChange, ...] = ()
-    moved_from: Key | None = None  # the key the row has until now, when it is not its own
-    replaces: Key | None = None  # a row that has to go because this entity now has its entity_id
+    moved_from: Key | None = None  # the key under which the row is stored so far, if it is another one
+    replaces: Key | None = None  # a row that must be deleted because this entity now has its entity_id
 
     @property
     def key(self) -> Key:
-        """The key that is written."""
+        """The key that the operation writes."""
         return self.difference.key
 
     @property
     def label(self) -> str:
-        """What a person would call the record."""
+        """The record's name for users."""
         if self.after is None:
             return self.before.label if self.before else self.key.id
         for field in _LABELS[self.after.REGISTRY]:
@@ -77,7 +77,7 @@ class Operation(msgspec.Struct, frozen=True):
 
     @property
     def entity_id(self) -> str | None:
-        """How Home Assistant's users address the record, if it is an entity."""
+        """The entity_id, if the record is an entity."""
         if isinstance(self.after, Entity):
             return self.after.entity_id
         found = self.before.fields.get("entity_id") if self.before else None
@@ -85,7 +85,7 @@ class Operation(msgspec.Struct, frozen=True):
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """What to do to one replica, and what was found but is left alone (foreign rows, unless pruned)."""
+    """The operations on one replica, and the foreign rows that stay (unless pruned)."""
 
     replica: str
     operations: tuple[Operation, ...]
@@ -98,7 +98,7 @@ class Plan(msgspec.Struct, frozen=True):
 
     @property
     def fingerprint(self) -> str:
-        """Equal for plans that do the same to the same rows; independent of when they were made."""
+        """A digest that is equal for plans with the same effect on the same rows, whenever they were made."""
         both = [(o, o.difference) for o in self.operations]
         parts = [(o.action, *d.key, d.desired, d.observed, o.moved_from) for o, d in both]
         return blake2b(msgspec.json.encode((self.replica, parts)), digest_size=16).hexdigest()
@@ -114,9 +114,9 @@ def make_plan(  # noqa: PLR0913 (what a plan rests on)
     prune_foreign: bool,
     known: Mapping[Key, Operation] = _NONE,
 ) -> Plan:
-    """Turn differences into operations. `stored` holds the row of every differing key that exists.
+    """Turn differences into operations. `stored` holds the replica's row for every differing key that it has.
 
-    `known` are operations of the plan before: those that are the same again are taken over.
+    `known` are the operations of the previous plan; unchanged ones are reused.
     """
     foreign = tuple(stored[d.key] for d in diff.differences if d.cause is Cause.FOREIGN)
     wanted: Sequence[Difference] = diff.differences
@@ -130,7 +130,7 @@ def make_plan(  # noqa: PLR0913 (what a plan rests on)
     if is_fill and (created := _creations(wanted, desired, derived)) is not None:
         return Plan(replica, created, (), diff)
     inherited = set(heirs.values())
-    # Differences come sorted by key, so each group is, too: thousands need not be sorted again.
+    # Differences are sorted by key, so each group is too: thousands need not be sorted again.
     groups: dict[tuple[Action, str], list[Operation]] = {}
     for difference in wanted:
         key = difference.key
@@ -145,7 +145,7 @@ def make_plan(  # noqa: PLR0913 (what a plan rests on)
 def _creations(
     wanted: Sequence[Difference], desired: Snapshot, derived: Mapping[Key, Derived]
 ) -> tuple[Operation, ...] | None:
-    """The plan of a first fill, which only creates: None where something else is to be done."""
+    """The plan of a first fill, which only creates; None if anything else has to be done."""
     records, upsert = desired.home.records, Action.UPSERT
     try:
         groups = {
@@ -158,7 +158,7 @@ def _creations(
 
 
 class _PlanContext(NamedTuple):
-    """What operations are made of."""
+    """The inputs from which operations are made."""
 
     desired: Snapshot
     stored: Mapping[Key, StoredRow]
@@ -205,9 +205,9 @@ def _operation(difference: Difference, given: _PlanContext) -> Operation:
 
 
 def changes(before: StoredRow, after: Record, derived: Derived | None) -> tuple[FieldChange, ...]:
-    """Every field in which a stored row differs from what it should be, sorted by name.
+    """Every field in which a stored row differs from its record, sorted by name.
 
-    Fields that do not count are left out, unless they are all there is (a touched timestamp).
+    Fields that are not hashed are omitted, unless only those differ (a timestamp that another program changed).
     """
     new, old = canonical_fields(after), dict(before.fields)
     differing = _differing(new, old)
@@ -225,7 +225,7 @@ def _differing(new: Mapping[str, Json], old: Mapping[str, Json]) -> list[FieldCh
 
 
 def _plain(value: Json) -> Json:
-    """The value as JSON gives it back: a tuple and a list say the same."""
+    """The value as it is after a round trip through JSON: tuples become lists."""
     return (
         value if value is None or isinstance(value, str) else msgspec.json.decode(msgspec.json.encode(value))
     )
@@ -234,7 +234,7 @@ def _plain(value: Json) -> Json:
 def _holders(
     wanted: Sequence[Difference], desired: Snapshot, stored: Mapping[Key, StoredRow]
 ) -> dict[Json, Key]:
-    """Whose rows hold which entity_id, of entities that Home Assistant lacks; none where no entity could want it."""
+    """The stored entities that Home Assistant lacks, by entity_id; empty if no entity could need one of theirs."""
     if not any(d.desired is not None and d.key.registry == "entity" for d in wanted):
         return {}
     return {

@@ -1,8 +1,8 @@
-"""A row as a replica holds it: ours, or another program's.
+"""A row as a replica holds it, written by us or by another program.
 
 Rows written by other programs need not be records: they lack fields and hold values of other types. So a
-stored row is what was found, under Home Assistant's field names, in the same form as
-`record.canonical_fields`, and it is only ever compared, reported or put back.
+stored row contains the values found, under Home Assistant's field names, in the same form as
+`record.canonical_fields`; the engine only compares, reports or restores it.
 """
 
 import msgspec
@@ -11,7 +11,7 @@ from engine.core.home.derived import Derived
 from engine.core.records.record import Json, Key, Record
 from engine.core.records.record_json import canonical_fields
 
-# The fields by one of which a person would call a record, the user's own choice first.
+# The fields that may hold a record's name for users, the user's own choice first.
 LABEL_FIELDS = ("name_by_user", "name", "title", "original_name", "entity_id")
 
 
@@ -25,7 +25,7 @@ class StoredRow(msgspec.Struct, frozen=True):
 
     @property
     def label(self) -> str:
-        """What a person would call the row."""
+        """The row's name for users."""
         for name in LABEL_FIELDS:
             if self.fields.get(name):
                 return str(self.fields[name])
@@ -33,7 +33,7 @@ class StoredRow(msgspec.Struct, frozen=True):
 
 
 def row_of(record: Record, derived: Derived | None) -> StoredRow:
-    """The row that holds a record and its derived values, but for its timestamps."""
+    """The row that holds a record and its derived values, without timestamps."""
     return StoredRow(
         record.key, canonical_fields(record), {} if derived is None else msgspec.to_builtins(derived)
     )

@@ -1,1 +1,1 @@
-"""What may not be done, and why: guards, doubt, absences, and which home a store belongs to."""
+"""Checks that refuse operations: guards, doubtful reads, absences, and which home a store belongs to."""

@@ -1,4 +1,4 @@
-"""Absences: which records were missed, since which look, and whether that is evidence that they are gone."""
+"""Absences: which records are missing, since which look, and whether that proves that they are gone."""
 
 from collections.abc import Mapping, Set
 
@@ -14,11 +14,11 @@ _MANY = 100
 
 
 class Absences(msgspec.Struct, frozen=True):
-    """What a read changes about the records that were missed."""
+    """The changes that a read makes to the remembered absences."""
 
-    begun: frozenset[Key] = frozenset()  # missed now for the first time
-    returned: frozenset[Key] = frozenset()  # there again, or first missed at a time that says nothing now
-    moot: frozenset[Key] = frozenset()  # no longer held by the replicas that were looked at; others may
+    begun: frozenset[Key] = frozenset()  # missing for the first time
+    returned: frozenset[Key] = frozenset()  # listed again, or missed at an unusable time
+    moot: frozenset[Key] = frozenset()  # not held by the observed replicas any more; others may
 
 
 def track_absences(
@@ -29,24 +29,24 @@ def track_absences(
     keys: Set[Key] | None = None,
     kept: frozenset[Key] = frozenset(),
 ) -> Absences:
-    """What to remember and to forget; `known` is what the replicas that were looked at still hold of ours.
+    """The absences to remember and to forget; `known` are our rows that the observed replicas still hold.
 
-    A read that may not delete is no evidence either, so it starts no absence; it still ends one. With `keys`
-    only those can be newly missing; what is `kept` may be there. Ask it only of a read that is of the home.
+    A read that may not delete proves nothing either, so it starts no absence; it still ends them. With `keys`,
+    only those can be newly missing; records in `kept` may still exist. Call it only with a read of the right home.
     """
-    # A view of all records has to be made first, and is faster to look into.
+    # A view of all records takes time to build, but is faster to search.
     listed = desired.home.records.keys() if len(absences) > _MANY else desired.home.records
     if keys is None:
         candidates = known.keys() - desired.home.records.keys()
     else:
-        # One by one, because Python's set operations would go through all records for a handful.
+        # One by one, because Python's set operations would visit all records for a few keys.
         candidates = {key for key in keys if key in known}
     missing = {key for key in candidates if desired.is_missing(key) and key not in kept}
     now = calendar.look(desired.reading.taken_at)
-    # A clock was set, or the machine restarted: these might wait for a time that proves nothing when it comes.
+    # If a clock was set or the machine restarted, these could wait for a moment that then proves nothing.
     untimely = {k for k in missing if k in absences and elapsed(absences[k], now) < 0}
     is_evidence = untrusted_read(desired) is None and not desired.reading.health.recovery_mode
-    # One by one, because Python's set operations would go through all records for a handful.
+    # One by one, because Python's set operations would visit all records for a few keys.
     returned = {key for key in absences if key in listed or key in kept}
     return Absences(
         begun=frozenset((missing - absences.keys()) | untimely) if is_evidence else frozenset(),
@@ -64,9 +64,9 @@ def is_confirmed(
 ) -> bool:
     """Whether the record was missing from two looks at its whole registry, `confirm_seconds` apart."""
     if operation.difference.applied is None:
-        return True  # a foreign row, pruned because the user said so: there is no absence to wait for
+        return True  # a foreign row that the user allowed to prune: there is no absence to confirm
     first = absences.get(operation.key)
-    # A look at other registries since then missed nothing, and one from the time to come was by another clock.
+    # A later look at other registries does not confirm it, and a look from the future was taken by another clock.
     last = desired.reading.listed_at(operation.key.registry)
     return confirm_seconds == 0 or (
         first is not None
@@ -76,7 +76,7 @@ def is_confirmed(
 
 
 def wait_seconds(first: Look, *, now: Look, confirm: float) -> float:
-    """How long after a look the one has to be taken that confirms an absence, `confirm` seconds after its first look."""
+    """Seconds after a look until another can confirm an absence, `confirm` seconds after the look that first missed it."""
     went_by = elapsed(first, now)
-    # An absence whose time says nothing starts again.
+    # An absence whose time cannot be compared starts again.
     return confirm if went_by < 0 else max(0.0, confirm - went_by)

@@ -1,8 +1,8 @@
-"""What of a read may not be believed, and which derived values would rest on it.
+"""Which parts of a read are not trusted, and which derived values depend on them.
 
-A registry that is listed while Home Assistant starts, or after its store was corrupt, may lack records. Rows carry
+A registry that is listed while Home Assistant starts, or after its store was corrupt, may lack records. Rows hold
 values that are derived from other records: an entity its device's area and name, a device the number of its
-entities. Written from such a read they would be half-truths, so the rows keep what they hold until it is known.
+entities. Derived from such a read they could be wrong, so the rows keep their values until a read is trusted.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,12 +15,12 @@ from engine.core.records.record import Device, Entity, Key
 from engine.core.records.registries import CONFIG_ENTRY, DEVICE, ENTITY
 from engine.core.words import GuardName
 
-# As Home Assistant names the stores of registries from which something is derived.
+# Home Assistant's names for the stores of registries from which values are derived.
 _REGISTRIES_OF_STORES = {registry.store: registry.name for registry in (CONFIG_ENTRY, DEVICE, ENTITY)}
 
 
 def untrusted_read(desired: Snapshot) -> tuple[GuardName, str, str] | None:
-    """The guard (name, message, hint) that says why a record missing from this read is no evidence; None if it is."""
+    """The guard (name, message, hint) by which a record missing from this read is not evidence; None if it is evidence."""
     health = desired.reading.health
     if health.state not in (None, "RUNNING"):
         return (
@@ -48,10 +48,10 @@ def untrusted_read(desired: Snapshot) -> tuple[GuardName, str, str] | None:
 def depend_on_untrusted(
     operations: tuple[Operation, ...], missing: Mapping[Key, StoredRow | None], desired: Snapshot
 ) -> set[Key]:
-    """The operations that would write a derived value which rests on a record that is missing and may not be gone.
+    """The operations that would write a value derived from a record that is missing but may still exist.
 
-    `missing` are the rows of records that are not listed and may not be deleted now. While Home Assistant is not running every missing
-    record may come; of a registry whose store was corrupt, and which still misses records, no record is believed.
+    `missing` are the rows of records that are not listed and may not be deleted now. While Home Assistant is not running, any
+    missing record may still appear; in a registry whose store was corrupt and still lacks records, no record is trusted.
     """
     is_starting = desired.reading.health.state not in (None, "RUNNING")
     deriving = [o for o in operations if o.derived is not None]
@@ -72,7 +72,7 @@ def depend_on_untrusted(
         return (
             any(map(is_doubtful, bases))
             or ("entity_count" in changed and operation.key.id in fewer)
-            # Where something may still be there, what is behind it has not moved up.
+            # While a missing record may still exist, the records after it have not moved up.
             or (
                 "position" in changed
                 and operation.key.registry in ORDERED_REGISTRIES
@@ -84,14 +84,14 @@ def depend_on_untrusted(
 
 
 def _changed_values(operation: Operation) -> frozenset[str]:
-    """The derived values that would be written."""
+    """The derived values that the operation would write."""
     if operation.before is None:
         return frozenset(operation.derived.__struct_fields__ if operation.derived is not None else ())
     return frozenset(change.name for change in operation.fields)
 
 
 def _bases(operation: Operation, changed: frozenset[str], desired: Snapshot) -> Iterator[Key]:
-    """The other records from which the changed values are derived."""
+    """The other records that the changed values are derived from."""
     record = operation.after
     if isinstance(record, Entity) and changed & {"effective_area_id", "effective_name"}:
         yield from _devices_from(record.device_id, desired)
@@ -103,7 +103,7 @@ def _bases(operation: Operation, changed: frozenset[str], desired: Snapshot) -> 
 
 
 def _devices_from(device_id: str | None, desired: Snapshot) -> Iterator[Key]:
-    """The device and its parents, as far as they are there, and the first that is not."""
+    """The device and its parents, up to and including the first that is missing."""
     seen: set[str] = set()
     while device_id and device_id not in seen:
         seen.add(device_id)

@@ -1,10 +1,10 @@
 """Guards: when a plan, or its deletes, must not be carried out.
 
-A delete needs evidence. Home Assistant answers a complete-looking, successful, empty list in recovery mode,
+A delete needs evidence. Home Assistant successfully returns an empty list that looks complete in recovery mode,
 lists grow while it starts, a corrupt store returns with new ids, a wrong URL is another home: in all of
 these the rows in the replicas are the better copy. A refusal names the guard, the numbers and what would
-change it; whatever it does not concern is carried out. Guards speak at the first look: a record that is missing
-for the first time waits only where no guard would hold its delete.
+change it; all other operations are carried out. Guards decide at the first look: a record that is missing
+for the first time only waits if no guard would hold its delete.
 """
 
 from collections.abc import Mapping, Set
@@ -26,14 +26,14 @@ from engine.core.home.snapshot import Snapshot
 from engine.core.records.record import Entity, Key
 from engine.core.words import GuardName
 
-# Registries that are never empty in a living home; losing the only label is no disaster.
+# Registries that are never empty in a real home; losing the only label is no disaster.
 _NEVER_EMPTY = ("config_entry", "device", "entity")
 _PLAIN = Calendar()
 _NAMED = (GuardName.EMPTY_SOURCE, GuardName.DELETE_RATIO, GuardName.DELETE_COUNT)
 
 
 class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What plans may do. The settings section `plan`."""
+    """The limits of plans: the settings section `plan`."""
 
     mode: Annotated[
         Literal["enforce", "observe"],
@@ -89,9 +89,9 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 
 class Refusal(msgspec.Struct, frozen=True):
-    """A guard that spoke: what it saw, what would change its mind, and how many operations it holds.
+    """A guard's refusal: the reason, what would change it, and how many operations it holds.
 
-    `name` is what plan.allow_deletes calls the deletes that it holds; None if they cannot be allowed by name.
+    `name` is the name by which plan.allow_deletes allows the held deletes; None if they cannot be allowed by name.
     """
 
     guard: GuardName
@@ -103,9 +103,9 @@ class Refusal(msgspec.Struct, frozen=True):
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """What may be done now; `held` is refused, `waiting` only needs a second look at Home Assistant.
+    """The operations allowed now; `held` are refused, `waiting` only need a second look at Home Assistant.
 
-    Of a pass that is `refused_whole` nothing may be kept either: what was read is not of the home.
+    A pass that is `refused_whole` must not store anything it read either: the read is of another home.
     """
 
     allowed: tuple[Operation, ...]
@@ -129,10 +129,10 @@ def review(  # noqa: PLR0913 (what a verdict rests on)
 ) -> Verdict:
     """Judge one plan. `applied` are the versions last applied, `absences` the look that first missed each key.
 
-    Without `has_ledger` what was applied is unknown.
+    Without `has_ledger`, it is unknown what was applied.
     """
     if all_of := _refuse_everything(desired, homes, policy):
-        # Also where there is nothing to do: what seems to be in order is so by chance.
+        # Even without operations: if the store seems to match another home, it does so by chance.
         refusal = Refusal(*all_of, len(plan.operations))
         return Verdict((), plan.operations, (), (refusal,), refused_whole=True)
     left = hold_unread(plan, desired, applied)
@@ -141,7 +141,7 @@ def review(  # noqa: PLR0913 (what a verdict rests on)
     rows = {o.key: o.before for o in deletes}
     certain = _find_certain(rows.keys(), plan, desired)
     untrusted = untrusted_read(desired)
-    # For these nothing speaks but that the record is not listed.
+    # The only evidence for these deletes is that the records are not listed.
     doubted, today = [key for key in rows if key not in certain], calendar.wall(desired.reading.taken_at)
     spoken = untrusted if deletes else None
     if deletes and spoken is None and not is_allowed(doubted, today, policy.allow_deletes):
@@ -169,16 +169,16 @@ def _find_waiting(
     calendar: Calendar,
     confirm_seconds: float,
 ) -> set[Key]:
-    """The keys of those deletes that need a second look."""
+    """The keys of the deletes that need a second look."""
     return {o.key for o in deletes if not is_confirmed(o, desired, absences, calendar, confirm_seconds)}
 
 
 def _find_doubtful(
     plan: Plan, stopped: Mapping[Key, StoredRow | None], desired: Snapshot, *, is_believed: bool
 ) -> set[Key]:
-    """What depends on a read in doubt.
+    """The operations that depend on a doubtful read.
 
-    A row that is ours looks foreign where the ledger is lost or still empty; a read in doubt is no better.
+    Our own rows look foreign if the ledger is lost or still empty, and a doubtful read cannot show whose they are.
     """
     unbooked = {} if is_believed else {row.key: row for row in plan.foreign}
     return depend_on_untrusted(plan.operations, {**stopped, **unbooked}, desired)
@@ -191,7 +191,7 @@ def _refusals(
     doubted: list[Key],
     today: float,
 ) -> tuple[Refusal, ...]:
-    """What the guards said, first of deletes, then of what was not read."""
+    """The guards' refusals: first of deletes, then for registries that were not read."""
     unread = left.keys if left else frozenset()
     count = sum(o.key not in unread for o in held)
     refusals = [_refusal(spoken, count, doubted, today)] if spoken else []
@@ -201,18 +201,18 @@ def _refusals(
 
 
 def _refusal(spoken: tuple[GuardName, str, str], held: int, doubted: list[Key], today: float) -> Refusal:
-    """What a guard said of these deletes; a limit names the command that raises it for one run."""
+    """A guard's refusal of these deletes; a limit names the command that raises it for one run."""
     is_limit = spoken[0] in (GuardName.DELETE_COUNT, GuardName.DELETE_RATIO)
     command = f"reconcile --max-delete {len(doubted)}" if is_limit else None
-    # A name of no records would be that of whatever Home Assistant removes on that day.
+    # The name of an empty set would allow any removals that Home Assistant reports on that day.
     is_named = bool(doubted) and spoken[0] in _NAMED
     return Refusal(*spoken, held, command, name_of_deletes(doubted, today) if is_named else None)
 
 
 def _with_followers(stopped: set[Key], plan: Plan) -> set[Key]:
-    """The stopped operations, and those that would take over an entity_id whose row cannot give it up now.
+    """The stopped operations, and those that need an entity_id which a stopped row still holds.
 
-    Renames come in chains: who waits for an entity_id keeps its own from the next.
+    Renames form chains: an entity that waits for an entity_id blocks the next one from taking its own.
     """
     if not stopped:
         return stopped
@@ -279,13 +279,13 @@ def _refuse_deletes(
 
 
 def _empty_registries(desired: Snapshot) -> list[str]:
-    """Those that are never empty, and are."""
+    """The registries that are empty and never should be."""
     return [r for r in _NEVER_EMPTY if r in desired.reading.registries and not desired.home.counts[r]]
 
 
 def _find_certain(keys: Set[Key], plan: Plan, desired: Snapshot) -> set[Key]:
-    """Those of the keys of which Home Assistant itself says that the record is gone, by more than not listing it."""
+    """The keys whose records Home Assistant itself reports as gone, beyond not listing them."""
     certain = set(keys & desired.reading.removed) | {Key("device", id_) for id_ in desired.reading.splits}
-    # entity_ids are unique: when another entity has this one's, this one is gone.
+    # entity_ids are unique: if another entity has this one's, this one is gone.
     certain |= {o.replaces for o in plan.operations if o.replaces}
     return certain & keys

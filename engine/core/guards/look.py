@@ -1,22 +1,22 @@
-"""When a look at Home Assistant was taken, and how much time surely went by between two looks.
+"""When a look at Home Assistant was taken, and how much time certainly passed between two looks.
 
-A wall clock is no evidence of time: it may be set between two looks, and a machine may start in 1970. So a look
-also says how long the machine had been running, and since which start. Within one start nothing sets that clock;
-since an earlier start at least the time went by that the machine has been running now.
+A wall clock does not prove that time passed: it may be set between two looks, and a machine may start in 1970. So a look
+also holds the machine's uptime, and which boot it counts from. Within one boot nothing can set that clock;
+since an earlier boot, at least the current uptime has passed.
 """
 
 import msgspec
 
-# A wall clock that shows an earlier time (2026-11-01) is wrong: this program is younger.
+# A wall clock that shows a time before this one (2026-11-01) is wrong: this program is newer.
 PLAUSIBLE_SINCE = 1_793_491_200.0
-# Of the clock that counts since the machine's start: some systems count hundredths of a second.
+# The resolution of the uptime: some systems count hundredths of a second.
 _RESOLUTION_SECONDS = 0.02
 
 
 class Look(msgspec.Struct, frozen=True):
-    """Unix seconds by the wall clock, and a time that cannot be set.
+    """The time of a look: Unix seconds by the wall clock, and the uptime, which cannot be set.
 
-    `boot` names the start of the machine, `uptime` counts seconds since then; None if the system does not say.
+    `boot` identifies the machine's boot, `uptime` counts seconds since then; None if the system does not provide them.
     """
 
     wall: float
@@ -25,33 +25,33 @@ class Look(msgspec.Struct, frozen=True):
 
 
 class FirstSeen(msgspec.Struct, frozen=True):
-    """A difference that was found first by a look, and the version that the replica's row had."""
+    """The look that first found a difference, and the version of the replica's row then."""
 
     version: str | None
     at: Look
 
 
 class Calendar(msgspec.Struct, frozen=True):
-    """What the times of this process, which never jump, are by other clocks. In seconds."""
+    """Converts the times of this process, which never jump, to other clocks. In seconds."""
 
-    shift: float = 0.0  # to be added for the time by the wall clock, as it is set now
+    shift: float = 0.0  # to add for the time by the wall clock, as it is set now
     boot: str | None = None
-    booted_at: float | None = None  # when the machine was started, by this process's own times
+    booted_at: float | None = None  # when the machine booted, by this process's own times
 
     def wall(self, at: float) -> float:
-        """A time of this process by the wall clock as it is set now."""
+        """Convert a time of this process to the wall clock as it is set now."""
         return at + self.shift
 
     def look(self, at: float) -> Look:
-        """A look that was taken at a time of this process."""
+        """The look at a time of this process."""
         uptime = None if self.booted_at is None else at - self.booted_at
         return Look(self.wall(at), self.boot, uptime)
 
 
 def begun_at(first: Look, now: Look) -> float | None:
-    """When a look was taken by the wall clock as it is set `now`, Unix seconds; None if that is not known.
+    """When a look was taken, by the wall clock as it is set `now`, Unix seconds; None if that is unknown.
 
-    Its own wall clock may have been wrong; within one start of the machine, how long ago it was is known all the same.
+    The wall clock may have been wrong then; within one boot of the machine, the look's age is known all the same.
     """
     if first.uptime is not None and now.uptime is not None and first.boot == now.boot:
         return round(now.wall - max(0.0, now.uptime - first.uptime), 3)
@@ -60,7 +60,7 @@ def begun_at(first: Look, now: Look) -> float | None:
 
 
 def elapsed(first: Look, last: Look) -> float:
-    """Seconds that went by for sure. Below zero: the looks cannot be compared, and the wait starts again."""
+    """Seconds that certainly passed. Below zero: the looks cannot be compared, and the wait starts again."""
     wall = last.wall - first.wall
     if first.uptime is not None and last.uptime is not None:
         if first.boot == last.boot:

@@ -1,8 +1,8 @@
-"""The guard for what was not read: absent is not empty.
+"""The guard for registries that were not read: absent is not empty.
 
-What was not requested from Home Assistant, or not answered, is neither deleted nor compared, and that is reported as
-long as the replica holds records of it. Rows that are made with the help of such a registry are left as they are,
-too: without its device an entity would lose its area, and a stored name could not be separated from its device's.
+The records of a registry that was not requested, or that Home Assistant did not list, are neither deleted nor compared,
+and the guard reports this as long as the replica holds such records. Rows whose values depend on such a registry stay as
+they are too: without its device an entity would lose its area, and a stored name could not be separated from its device's.
 """
 
 from collections import Counter
@@ -15,12 +15,12 @@ from engine.core.home.snapshot import Snapshot
 from engine.core.records.record import Entity, Key
 from engine.core.records.registries import REGISTRIES
 
-# By registry, those that its rows are made with: the derived values, and of stored entities the name as well.
+# By registry, the registries that its rows depend on: for derived values, and for the names of stored entities.
 _MADE_WITH = {"entity": ("device",), "device": ("entity", "config_entry")}
 
 
 class UnreadHold(NamedTuple):
-    """What is left as it is, and why."""
+    """The operations that are held, and why."""
 
     keys: frozenset[Key]  # operations that are held
     message: str
@@ -28,9 +28,9 @@ class UnreadHold(NamedTuple):
 
 
 def hold_unread(plan: Plan, desired: Snapshot, applied: Mapping[Key, str]) -> UnreadHold | None:
-    """What the plan may not do because of registries that were not read; None when nothing is known of them.
+    """The operations to hold because registries were not read; None if the replica holds no records of them.
 
-    `applied` are the versions last applied to the replica: a home that never had a registry misses nothing.
+    `applied` are the versions last applied to the replica: a home that never had a registry lacks nothing.
     """
     unread = desired.reading.unread
     reasons = unread.registries

@@ -1,8 +1,8 @@
-"""Derived truth: what every consumer would otherwise work out for itself, and differently.
+"""Derived values, which each consumer would otherwise compute itself, and differently.
 
 An entity inherits its area from its device, a child device from its parent. Names follow the rule of the core
-that keeps the registry, which changed four times between 2024.3 and 2026.11. Derived values are stored in rows and compared like any column, but they are no part of the content hash:
-when a device is renamed, its entities' records did not change.
+that keeps the registry, which changed four times between 2024.3 and 2026.11. Derived values are stored in rows and
+compared like any column, but are not part of the content hash: renaming a device does not change its entities' records.
 """
 
 from collections import Counter
@@ -14,7 +14,7 @@ import msgspec
 
 from engine.core.records.record import ConfigEntry, Device, Entity, Key, Record
 
-# The first versions whose cores name entities by another rule than the one before (see `_entity_name`).
+# The first versions with each new rule for naming entities (see `_entity_name`).
 _EMPTY_NAME_COUNTS, _ORIGINAL_NAME_FOLLOWS_DEVICE = (2026, 2), (2026, 4)
 _EMPTY_NAME_SHOWS_DEVICE, _ANY_NAME_FOLLOWS_DEVICE = (2026, 10), (2026, 11)
 _NEWEST = (9999, 12)
@@ -39,11 +39,10 @@ def derive(
     entity_counts: Mapping[str | None, int] | None = None,
     positions: Mapping[Key, int] | None = None,
 ) -> dict[Key, Derived]:
-    """The derived values of devices and entities, and of what has a position: of all, or of those among `keys`.
+    """The derived values of devices, entities and records with a position: of all, or of those in `keys`.
 
-    `names_as_of` is the Home Assistant version, (year, month), whose naming rule applies; None, when it is unknown,
-    is the newest. `entity_counts` are the records' own, by device, where they
-    have been counted already.
+    `names_as_of` is the Home Assistant version, (year, month), whose naming rule applies; None (unknown) means the
+    newest. `entity_counts` are the numbers of entities by device, if already counted.
     """
     wanted = records.items() if keys is None else [(key, records[key]) for key in keys if key in records]
     counts = _entity_counts(records) if entity_counts is None else entity_counts
@@ -86,7 +85,7 @@ def affected_keys(
     entries = {key.id for key in affected if key.registry == "config_entry"}
     for key in tuple(affected):
         owners = [r.device_id if isinstance(r, Entity) else None for r in (before.get(key), after.get(key))]
-        # A device counts its entities, so it is affected only when one comes, goes or moves.
+        # A device counts its entities, so only an added, removed or moved entity affects it.
         if owners[0] != owners[1]:
             affected |= {Key("device", owner) for owner in owners if owner}
     if entries:
@@ -109,7 +108,7 @@ def _ancestors(device_id: str, parents: Mapping[str, str | None]) -> set[str]:
 
 
 class _Owner(NamedTuple):
-    """What an entity takes over from its device."""
+    """The values that an entity inherits from its device."""
 
     area_id: str | None
     name: str | None
@@ -133,11 +132,11 @@ def _entity(entity: Entity, owner: _Owner, as_of: tuple[int, int]) -> Derived:
 
 
 def _entity_name(entity: Entity, device_name: str | None, as_of: tuple[int, int]) -> str | None:
-    """What a core of that version shows as the entity's `friendly_name`; None when it shows none.
+    """The `friendly_name` that a core of that version shows for the entity; None if it shows none.
 
     Read in `helpers/entity.py` and `helpers/entity_registry.py` of 2024.3.3, 2024.7.0, 2025.6.0, 2025.11.0, 2026.1.0,
     2026.2.3, 2026.3.0, 2026.4.0, 2026.6.0, 2026.9.0, 2026.10.0 and 2026.11.0 (seen 2026-11-28). `engine/DESIGN.md`
-    has the rules in words, and what no registry contains.
+    has the rules in words, and the cases that no registry covers.
     """
     name, original = entity.name, entity.original_name
     if as_of >= _ANY_NAME_FOLLOWS_DEVICE:

@@ -1,7 +1,7 @@
-"""An index over all entities of a home: which entity has an entity_id, how many a device has.
+"""An index over all entities of a home: by entity_id, and their number for each device.
 
-Kept beside a snapshot's records and carried from one snapshot to the next, because looking through all
-entities for it would cost more than everything else that a small change does.
+Stored beside a snapshot's records and passed on from one snapshot to the next, because building it from all
+entities would cost more than all other work for a small change.
 """
 
 from collections import Counter
@@ -19,13 +19,13 @@ class EntityIndex:
     """The entities of one snapshot by entity_id, and their number `per_device`, disabled ones included."""
 
     def __init__(self, keys: Mapping[str, Key], per_device: Counter[str | None]) -> None:
-        """Takes what it is given; see `of`."""
+        """Takes ownership of the arguments; see `of`."""
         self._keys = keys
         self.per_device = per_device
 
     @classmethod
     def of(cls, records: Mapping[Key, Record]) -> "EntityIndex":
-        """The index of all entities among the records. Raises SourceInvalid when two have one entity_id."""
+        """The index of all entities among the records. Raises SourceInvalid when two share an entity_id."""
         entities = {key: record for key, record in records.items() if isinstance(record, Entity)}
         keys = dict(zip(map(_entity_id, entities.values()), entities, strict=True))
         if len(keys) != len(entities):
@@ -39,13 +39,13 @@ class EntityIndex:
         return self._keys.get(entity_id)
 
     def counting(self, others: Iterable[Entity]) -> "EntityIndex":
-        """The same index, with entities counted that are not listed."""
+        """The same index, also counting entities that are not listed."""
         return EntityIndex(self._keys, self.per_device + Counter(other.device_id for other in others))
 
     def after(
         self, before: Mapping[Key, Record], records: Mapping[Key, Record], touched: Iterable[Key]
     ) -> "EntityIndex":
-        """The index of `records`, which differ from `before` in the keys `touched` only. Raises SourceInvalid."""
+        """The index of `records`, which differ from `before` only in the keys `touched`. Raises SourceInvalid."""
         pairs = [(before.get(key), records.get(key)) for key in touched if key.registry == "entity"]
         moves = [(old, new) for old, new in pairs if _place(old) != _place(new)]
         if not moves:

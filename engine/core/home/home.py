@@ -1,6 +1,6 @@
-"""The home: what Home Assistant's registries say, and all that follows from it, whenever and however it was read.
+"""The home: the records of Home Assistant's registries and their derived values, whenever and however they were read.
 
-A home never changes. A later one that was made from it with a few changes shares the rest, and knows in which keys they
+A home never changes. A later home made from it by a few changes shares the rest, and knows the keys in which the two
 may differ.
 """
 
@@ -26,23 +26,25 @@ _registry = itemgetter(0)  # of a key
 
 
 class Generation:
-    """Names the records of one home. It equals itself only; homes with the same records share it."""
+    """Identifies the records of one home. It equals only itself; homes with the same records share it."""
 
 
 class Home(msgspec.Struct, frozen=True, eq=False, dict=True, kw_only=True):
-    """The records of one moment, by key, and what is derived from them. Made by `make_home`.
+    """The records of one moment, by key, and their derived values. Made by `make_home`.
 
-    `set_aside` are the rows that cannot be identified; they are in no other part of the home.
-    `stand_ins` are records that only deriving sees: rows set aside, and what a replica has of rows that cannot be read now.
-    `partly_read` names the fields that are not known of some records: what a replica has there stays. `positions` has the
-    user's order of areas and floors where it is known. `names_as_of` is the version, (year, month), whose rule names the
+    `set_aside` are the rows that cannot be identified; no other part of the home contains them.
+    `stand_ins` are records that are used only for derived values: rows set aside, and a replica's rows of records that
+    cannot be read now. `partly_read` names the unknown fields of some records: replicas keep their values. `positions` has
+    the user's order of areas and floors, if known. `names_as_of` is the version, (year, month), whose rule names the
     entities. `entry_ids` identify the instance.
     """
 
     records: Mapping[Key, Record]
     hashes: Mapping[Key, str]
     entities: EntityIndex
-    counts: Counter[str]  # rows by registry, those set aside among them: what they are of is not empty
+    counts: Counter[
+        str
+    ]  # rows by registry, including those set aside, which are evidence that it is not empty
     positions: Mapping[Key, int]
     names_as_of: tuple[int, int] | None
     entry_ids: frozenset[str]
@@ -59,17 +61,17 @@ class Home(msgspec.Struct, frozen=True, eq=False, dict=True, kw_only=True):
 
     @property
     def has_odd_rows(self) -> bool:
-        """Whether some rows were set aside, or fields of some are not known."""
+        """Whether rows were set aside, or fields of some records are unknown."""
         return bool(self.set_aside or self.partly_read)
 
     @cached_property
     def set_aside_keys(self) -> frozenset[Key]:
-        """The keys that rows set aside may be about, as far as those say."""
+        """The keys that the rows set aside name."""
         return frozenset(row.key for row in self.set_aside if row.key)
 
     @cached_property
     def derived(self) -> Mapping[Key, Derived]:
-        """Derived values of devices and entities."""
+        """The derived values of devices and entities."""
         if self.known_derived is not None:
             return self.known_derived
         records = _for_deriving(self.records, self.stand_ins)
@@ -78,14 +80,14 @@ class Home(msgspec.Struct, frozen=True, eq=False, dict=True, kw_only=True):
 
     @cached_property
     def row_versions(self) -> Mapping[Key, str]:
-        """For replicas that store derived columns: content hash and digest of the derived values."""
+        """The versions for replicas that store derived columns: content hash and digest of the derived values."""
         if self.known_versions is not None:
             return self.known_versions
         found = zip(self.hashes.items(), map(self.derived.get, self.hashes), strict=True)
         return {key: row_version(hash_, derived) for (key, hash_), derived in found}
 
     def only(self, registries: frozenset[str]) -> "Home":
-        """The part of some registries; derived values still see all of them."""
+        """The records of some registries; derived values still take all registries into account."""
         set_aside = tuple(row for row in self.set_aside if row.registry in registries)
         records = _of(registries, self.records)
         return msgspec.structs.replace(
@@ -106,7 +108,7 @@ class Home(msgspec.Struct, frozen=True, eq=False, dict=True, kw_only=True):
         )
 
     def standing_in(self, records: Sequence[Record]) -> "Home":
-        """The home, derived as if these were there too, which a replica has and which cannot be read now."""
+        """The home with values derived as if it had these records, which a replica has and which cannot be read now."""
         found = {record.key: record for record in records if not isinstance(record, Entity)}
         return msgspec.structs.replace(
             self,
@@ -117,7 +119,7 @@ class Home(msgspec.Struct, frozen=True, eq=False, dict=True, kw_only=True):
         )
 
     def filled_in(self, records: Iterable[Record]) -> "Home":
-        """The home with what is not known of some records filled in; nothing derived depends on that."""
+        """The home with the unknown fields of some records filled in; no derived value depends on them."""
         found = {record.key: record for record in records}
         hashes = {key: content_hash(record) for key, record in found.items()}
         versions = {key: row_version(hash_, self.derived.get(key)) for key, hash_ in hashes.items()}
@@ -138,8 +140,8 @@ class Home(msgspec.Struct, frozen=True, eq=False, dict=True, kw_only=True):
     ) -> "Home":
         """The home a little later: records with their hashes replaced or added, others `gone`.
 
-        `registries` were read, now or before; `positions` None are those of before. Costs what changed, now and then a
-        copy of everything. Raises SourceInvalid when two entities have one entity_id.
+        `registries` were read, now or earlier; `positions` None keeps the earlier ones. The cost depends on the number of
+        changes, except for an occasional full copy. Raises SourceInvalid when two entities share an entity_id.
         """
         left = [key for key in gone if key in self.records]
         found, found_hashes = dict[Key, Record](), dict[Key, str]()
@@ -168,7 +170,7 @@ class Home(msgspec.Struct, frozen=True, eq=False, dict=True, kw_only=True):
         return self._derived_after(later, touched)
 
     def _derived_after(self, later: "Home", touched: set[Key]) -> "Home":
-        """The `later` home, with what is derived taken over from this one wherever it cannot have changed."""
+        """The `later` home, reusing this one's derived values wherever they cannot have changed."""
         records, places = later.records, later.positions
         moved = {key for key, _ in places.items() ^ self.positions.items() if key in records}
         affected = affected_keys(self.records, records, touched) | moved
@@ -195,7 +197,7 @@ def make_home(  # noqa: PLR0913 (a value with named parts)
     partly_read: Mapping[Key, frozenset[str]],
     positions: Mapping[Key, int],
 ) -> Home:
-    """The home of these records; those that are listed more than once are set aside. `hashes` are those known."""
+    """The home of these records; those that are listed more than once are set aside. `hashes` are the known ones."""
     by_key, aside, stand_ins = trusted_records(records, set_aside)
     return Home(
         records=by_key,
@@ -231,7 +233,7 @@ def _count(records: Iterable[Key], set_aside: Iterable[SetAside]) -> Counter[str
 
 
 def _for_deriving(records: Mapping[Key, Record], stand_ins: Mapping[Key, Record]) -> Mapping[Key, Record]:
-    """Entities of a device that is set aside are named by the row that Home Assistant, too, would take: the last."""
+    """The records for deriving: a device that is set aside is represented by its last row, as in Home Assistant."""
     missing = {key: record for key, record in stand_ins.items() if key not in records}
     return with_changes(records, missing, ()) if missing else records
 
@@ -239,7 +241,7 @@ def _for_deriving(records: Mapping[Key, Record], stand_ins: Mapping[Key, Record]
 def _entry_ids(
     records: Mapping[Key, Record], set_aside: Iterable[SetAside], registries: frozenset[str]
 ) -> frozenset[str]:
-    """The config entries of a home, by which it is known; where the list is incomplete, also those that own something."""
+    """The config entries that identify a home; if the list is incomplete, also those that own records."""
     rows = [row for row in set_aside if row.registry == "config_entry"]
     keys = chain(records, (row.key for row in rows if row.key))
     listed = frozenset(key.id for key in keys if key.registry == "config_entry")

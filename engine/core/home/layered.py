@@ -1,7 +1,7 @@
-"""A mapping with a few changes laid over one that is shared: following a small change costs what changed.
+"""A mapping with a few changes over a shared one, so that the cost of a small change depends on its size.
 
 A home has tens of thousands of records and an event changes one of them. A copy for each change would cost more
-than all the rest that the change does, in making it and in freeing the one before.
+than all other work for the change, both in making it and in freeing the previous one.
 """
 
 from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
@@ -14,7 +14,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 T = TypeVar("T")
 
-# With more changes than one in so many entries, all are copied: what was replaced is kept alive until then.
+# If more than one in so many entries changed, all are copied: replaced entries stay in memory until then.
 _ENTRIES_PER_CHANGE_MIN = 16
 
 
@@ -26,9 +26,9 @@ _GONE = _Gone.GONE
 
 
 def with_changes(before: Mapping[K, V], changed: Mapping[K, V], gone: Iterable[K]) -> Mapping[K, V]:
-    """The mapping with entries `gone` where there were any, and then others replaced or added.
+    """The mapping without the entries `gone` (if present), and with others replaced or added.
 
-    `before` must not be changed any more: it is shared.
+    `before` must not be mutated afterwards: it is shared.
     """
     if not len(before):
         return dict(changed)
@@ -43,11 +43,11 @@ def with_changes(before: Mapping[K, V], changed: Mapping[K, V], gone: Iterable[K
 
 
 class Layered(Mapping[K, V]):
-    """Entries of a dict, or of a column, with changes over it. Going through all of them lays both into one, once."""
+    """The entries of a dict, or of a column, with changes over it. The first iteration merges both into one dict."""
 
     def __init__(self, base: dict[K, V] | LazyMapping[K, V], changes: dict[K, V | _Gone], count: int) -> None:
-        """Takes what it is given, `count` entries in all; see `with_changes`."""
-        # In one, because threads may look while another lays them together.
+        """Takes ownership of the arguments, with `count` entries in all; see `with_changes`."""
+        # In one attribute, because a thread may read while another merges them.
         self.layers = (base, changes)
         self._count = count
 
@@ -105,7 +105,7 @@ class Layered(Mapping[K, V]):
         base, changes = self.layers
         if isinstance(base, dict):
             return self.flat().keys()
-        # Of a column the values need not be made.
+        # The values of a column need not be created.
         left: dict[K, int | None] = base.positions.by_key | dict.fromkeys(changes)
         for key, value in changes.items():
             if value is _GONE:

@@ -1,4 +1,4 @@
-"""Mappings of a home that an earlier process left: a value is made on access, and most never are.
+"""Mappings for a home from an earlier process's cache: values are created on access, and most never are.
 
 Changes may be layered over them (`layered`). They are never mutated.
 """
@@ -16,10 +16,10 @@ _NOTHING = object()
 
 
 class Positions(Generic[K]):
-    """The position of each key in the columns that share them; `count` keys, listed at the first lookup."""
+    """The positions of `count` keys, shared by several columns; `keys` is called at the first lookup."""
 
     def __init__(self, count: int, keys: Callable[[], Iterable[K]]) -> None:
-        """Takes what it is given; no key is there twice."""
+        """`keys` must not contain duplicates."""
         self.count = count
         self._keys = keys
 
@@ -45,7 +45,7 @@ class LazyMapping(Mapping[K, V]):
         return self._all
 
     def copy(self) -> dict[K, V]:
-        """All entries in a dict of its own."""
+        """All entries in a new dict."""
         return self.flat().copy()
 
     def __getitem__(self, key: K) -> V:
@@ -78,7 +78,7 @@ class LazyMapping(Mapping[K, V]):
         return self.flat().values()
 
     def __eq__(self, other: object) -> bool:
-        """Whether another mapping has the same entries. Keeps none of the values."""
+        """Whether another mapping has the same entries. Does not keep the values that it creates."""
         if not isinstance(other, Mapping):
             return NotImplemented
         theirs = map(other.get, self.positions.by_key, repeat(_NOTHING))
@@ -88,7 +88,7 @@ class LazyMapping(Mapping[K, V]):
 
 
 class LazySequence(Sequence[V]):
-    """Values that are made on access; a position always gives the same object."""
+    """Values that are created on access; a position always returns the same object."""
 
     def __init__(self, count: int, make: Callable[[int], V]) -> None:
         """Nothing is made yet."""
@@ -97,7 +97,7 @@ class LazySequence(Sequence[V]):
         self._made: dict[int, V] = {}
 
     def __len__(self) -> int:
-        """How many there are."""
+        """How many values there are."""
         return self._count
 
     @overload

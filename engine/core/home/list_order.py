@@ -1,8 +1,8 @@
-"""The order of areas and floors that the user chose, as their positions in Home Assistant's lists.
+"""The user's order of areas and floors, as their positions in Home Assistant's lists.
 
-The lists have had it since 2025.12 (its `reorder` commands); before, their order meant nothing and changed on its own.
-A position is a derived value: it is stored in rows, and no part of what an area or a floor says. So a records replica
-keeps the order beside its records, as one text, for the day on which rows are restored from there.
+The lists have had it since 2025.12 (the `reorder` commands); before, their order was meaningless and changed on its own.
+A position is a derived value: it is stored in rows, but is not part of the record of an area or floor. So a records replica
+stores the order beside its records, as one text, so that rows can be restored from there.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -20,14 +20,14 @@ _ORDERED_SINCE = (2025, 12)
 
 
 def has_order(version: tuple[int, int] | None) -> bool:
-    """Whether the lists of this Home Assistant, (year, month), are in the user's order; not known of an unknown one."""
+    """Whether this Home Assistant version, (year, month), lists in the user's order; False if the version is unknown."""
     return version is not None and version >= _ORDERED_SINCE
 
 
 def positions_of(lists: Mapping[str, Iterable[Key]], set_aside: Iterable[SetAside] = ()) -> dict[Key, int]:
     """The position of every area and floor, from 0, given their keys in the lists' order by registry.
 
-    Rows that are `set_aside` are not among the keys, and keep their places.
+    Rows that are `set_aside` are not among the keys, but still count.
     """
     taken = {(row.registry, row.position - 1) for row in set_aside if row.position}
     return {
@@ -42,14 +42,14 @@ def positions_of(lists: Mapping[str, Iterable[Key]], set_aside: Iterable[SetAsid
 def later_order(
     known: Mapping[Key, int], listed: Mapping[Key, int], registries: Collection[str]
 ) -> dict[Key, int]:
-    """The positions after a look at Home Assistant: those it lists, and the known ones of what was not read."""
+    """The positions after a look at Home Assistant: those it lists, and the known ones of registries not read."""
     return {key: place for key, place in known.items() if key.registry not in registries} | {
         key: place for key, place in listed.items() if key.registry in registries
     }
 
 
 def encode_order(positions: Mapping[Key, int]) -> str:
-    """The order as a text: the ids of each registry that has one, in order; empty if none has."""
+    """Encode the order as text: the ids of each ordered registry, in order; empty if there are none."""
     lists: dict[str, list[str]] = {}
     for key in sorted(positions, key=lambda key: (key.registry, positions[key])):
         lists.setdefault(key.registry, []).append(key.id)
@@ -57,7 +57,7 @@ def encode_order(positions: Mapping[Key, int]) -> str:
 
 
 def decode_order(text: object) -> dict[Key, int]:
-    """The positions that a text of `encode_order` says; none where it is no such text."""
+    """Decode the positions from a text made by `encode_order`; empty for any other text."""
     if not text or not isinstance(text, str):
         return {}
     try:

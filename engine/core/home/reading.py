@@ -1,6 +1,6 @@
-"""The reading: when and from where a home was read, which part of it, and Home Assistant's health meanwhile.
+"""The reading: when and from where a home was read, which parts of it, and Home Assistant's health then.
 
-Whether a record that is not in the home may be deleted depends on it.
+It decides whether a record that is not in the home may be deleted.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from engine.core.records.record import Key
 
 
 class SourceHealth(msgspec.Struct, frozen=True):
-    """Home Assistant's health while it was read; None if a form of source cannot know it."""
+    """Home Assistant's health while it was read; None if the kind of source cannot know it."""
 
     ha_version: str | None = None
     state: str | None = None  # RUNNING, STARTING, NOT_RUNNING, STOPPING, ...
@@ -25,8 +25,8 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     """How one home was read: complete for the registries in `registries`, at `taken_at` (Unix seconds).
 
     `removed` holds keys that Home Assistant itself says are gone (its list of deleted rows, or a remove event); `splits`
-    maps the id of a composite device to the ids that replaced it in 2026.8, first the one that inherits. `unread` says what
-    was left out, and why.
+    maps the id of a composite device to the ids that replaced it in 2026.8, the heir first. `unread` names the registries
+    and scopes that were not read, and why.
     """
 
     taken_at: float
@@ -36,19 +36,19 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     removed: frozenset[Key] = frozenset()
     splits: Mapping[str, tuple[str, ...]] = {}
     unread: Unread = Unread()
-    known_true_at: float | None = None  # up to when it has every change, where that is not `taken_at`
-    earlier_lists: Mapping[str, float] = {}  # registries not listed at `taken_at`: when they were last
+    known_true_at: float | None = None  # up to when it has every change, if not `taken_at`
+    earlier_lists: Mapping[str, float] = {}  # last listing of registries not listed at `taken_at`
 
     @property
     def true_at(self) -> float:
-        """Every change up to here is in it, Unix seconds.
+        """The time up to which it has every change, Unix seconds.
 
-        Earlier than `taken_at` where a later look at some of it cannot know of all the rest.
+        It is before `taken_at` if a later look at a part of the home did not cover the rest.
         """
         return self.taken_at if self.known_true_at is None else self.known_true_at
 
     def listed_at(self, registry: str) -> float:
-        """When the whole of a registry was last read, Unix seconds: what is missing was missed then, not since."""
+        """When a registry was last read in full, Unix seconds: missing records were missed then, not later."""
         return self.earlier_lists.get(registry, self.taken_at)
 
     def only(self, registries: frozenset[str]) -> "Reading":
@@ -58,7 +58,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def with_unread_as_empty(self) -> "Reading":
-        """The reading when what was not read is declared empty."""
+        """The reading with the unread registries declared empty."""
         registries = self.registries | self.unread.registries.keys()
         return msgspec.structs.replace(self, registries=registries, unread=Unread())
 
@@ -70,7 +70,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
         listed: frozenset[str] | None,
         removed: frozenset[Key],
     ) -> "Reading":
-        """A later look that read the registries `listed` in full, None all; `removed` are all keys that are gone."""
+        """The reading of a later look that read the registries `listed` (None: all) in full; `removed` are all keys that are gone."""
         unlisted = frozenset[str]() if listed is None else self.registries - listed
         return msgspec.structs.replace(
             self,

@@ -1,7 +1,7 @@
 """A snapshot: a home and how it was read.
 
-The home is compared; the reading says what the comparison is worth, above all whether a record that is not in the
-home may be deleted.
+The home is compared; the reading tells how far the comparison can be trusted, above all whether a record that is not in
+the home may be deleted.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,34 +16,34 @@ from engine.core.records.set_aside import SetAside
 
 
 class Snapshot(msgspec.Struct, frozen=True, eq=False):
-    """The desired state: a home, and the reading that says what it is worth. Made by `make_snapshot`."""
+    """The desired state: a home, and the reading that tells how far to trust it. Made by `make_snapshot`."""
 
     home: Home
     reading: Reading
 
     def only(self, registries: frozenset[str]) -> "Snapshot":
-        """The same snapshot with only some registries; derived values still see all of them."""
+        """The same snapshot with only some registries; derived values still take all registries into account."""
         if self.reading.registries <= registries and self.reading.unread.registries.keys() <= registries:
             return self
         return Snapshot(self.home.only(registries), self.reading.only(registries))
 
     def with_evidence(self, removed: frozenset[Key]) -> "Snapshot":
-        """The same snapshot with more that Home Assistant said it removed; what is listed all the same is not gone."""
+        """The same snapshot with more keys that Home Assistant reported as removed, except those that it lists."""
         gone = frozenset(key for key in removed if key not in self.home.records) - self.reading.removed
         return self.read_as(removed=self.reading.removed | gone) if gone else self
 
     def with_unread_as_empty(self) -> "Snapshot":
-        """The same snapshot when what was not read is declared empty."""
+        """The same snapshot with the unread registries declared empty."""
         if self.reading.unread == Unread():
             return self
         return Snapshot(self.home, self.reading.with_unread_as_empty())
 
     def read_as(self, **reading: object) -> "Snapshot":
-        """The same home with another reading: these of its fields are different."""
+        """The same home with these fields of the reading replaced."""
         return Snapshot(self.home, msgspec.structs.replace(self.reading, **reading))
 
     def is_missing(self, key: Key) -> bool:
-        """Whether it was read where this key would be, and is not there."""
+        """Whether the part that would contain this key was read and does not contain it."""
         return (
             key.registry in self.reading.registries
             and key not in self.home.records
@@ -51,11 +51,11 @@ class Snapshot(msgspec.Struct, frozen=True, eq=False):
         )
 
     def standing_in(self, records: Sequence[Record]) -> "Snapshot":
-        """The same moment, derived as if these were there too, which a replica has and which cannot be read now."""
+        """The same moment with values derived as if it had these records, which a replica has and which cannot be read now."""
         return Snapshot(self.home.standing_in(records), self.reading)
 
     def filled_in(self, records: Iterable[Record]) -> "Snapshot":
-        """The same moment with what is not known of some records filled in; nothing derived depends on that."""
+        """The same moment with the unknown fields of some records filled in; no derived value depends on them."""
         return Snapshot(self.home.filled_in(records), self.reading)
 
     def with_changes(  # noqa: PLR0913 (what a later look found, by keyword)
@@ -71,10 +71,10 @@ class Snapshot(msgspec.Struct, frozen=True, eq=False):
     ) -> "Snapshot":
         """The same home a little later: records with their hashes replaced or added, others `gone`.
 
-        Costs what changed, now and then a copy of everything; equal to a snapshot made of the same records.
-        `removed` is what Home Assistant said it removed; `true_at` None is `taken_at`; `listed` are the registries
-        that were read in full, None all; `positions` None are those of before. Raises SourceInvalid when two entities
-        have one entity_id.
+        The cost depends on the number of changes, except for an occasional full copy; the result equals a snapshot made from
+        the same records. `removed` are the keys that Home Assistant reported as removed; `true_at` None means `taken_at`;
+        `listed` are the registries that were read in full, None means all; `positions` None keeps the earlier ones. Raises
+        SourceInvalid when two entities share an entity_id.
         """
         home = self.home.after(changed, gone, self.reading.registries, positions)
         gone_by_then = frozenset(
@@ -104,8 +104,8 @@ def make_snapshot(  # noqa: PLR0913 (a value with named parts, always built by k
 ) -> Snapshot:
     """The snapshot of these records; those that are listed more than once are set aside. See `Home` and `Reading`.
 
-    Where no two have one key, `records` may be given by their keys, which are not cheap to ask for.
-    `names_as_of` comes from the one piece of evidence that a form has: its entity store's minor version, else the core's.
+    If no two records share a key, `records` may be a mapping by key, because computing keys is not cheap.
+    `names_as_of` comes from the evidence that the kind of source has: its entity store's minor version, else the core's version.
     """
     health = health or SourceHealth()
     home = make_home(
@@ -130,13 +130,13 @@ def make_snapshot(  # noqa: PLR0913 (a value with named parts, always built by k
 
 
 def newest_version(written: Iterable[tuple[float, str | None]]) -> tuple[int, int] | None:
-    """Of (Unix seconds, version) of some writes the version, (year, month), of the last that had one; None when none had."""
+    """The version, (year, month), of the last of the writes (Unix seconds, version) that has one; None if none has."""
     versions = [(at, version) for at, text in written if (version := version_of(text)) is not None]
     return max(versions)[1] if versions else None
 
 
 def version_of(text: str | None) -> tuple[int, int] | None:
-    """(year, month) of a Home Assistant version such as "2026.11.0"; None when it is no such text."""
+    """(year, month) of a Home Assistant version such as "2026.11.0"; None for any other text."""
     year, _, rest = (text or "").partition(".")
     month = rest.partition(".")[0]
     return (int(year), int(month)) if year.isdecimal() and month.isdecimal() else None

@@ -1,6 +1,6 @@
-"""What a read of Home Assistant left out, so that a missing registry is not taken for an empty one.
+"""The parts that a read of Home Assistant left out, so that a missing registry is not mistaken for an empty one.
 
-A registry whose file is missing, or whose list the core does not know, was not read: that says nothing about its
+A registry whose file is missing, or whose list the core does not know, was not read: nothing is known about its
 records. The same holds for the categories of a scope that was not requested.
 """
 
@@ -12,13 +12,13 @@ from engine.core.records.record import Key
 
 
 class Unread(msgspec.Struct, frozen=True):
-    """The registries that were not read, each with the reason, and the scopes whose categories were."""
+    """The registries that were not read, each with the reason, and the scopes whose categories were read."""
 
     registries: Mapping[str, str] = {}
     scopes: frozenset[str] | None = None  # None: all there are
 
     def leaves_out(self, key: Key) -> bool:
-        """Whether nothing was read that could have held this key."""
+        """Whether the read left out the part that would contain this key."""
         if key.registry in self.registries:
             return True
         return (
@@ -28,5 +28,5 @@ class Unread(msgspec.Struct, frozen=True):
         )
 
     def only(self, registries: frozenset[str]) -> "Unread":
-        """What concerns some registries."""
+        """The part that concerns some registries."""
         return Unread({r: why for r, why in self.registries.items() if r in registries}, self.scopes)

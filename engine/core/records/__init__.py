@@ -1,1 +1,1 @@
-"""One registry item: its canonical form and hash, how odd values are read, and which registries there are. Knows no home."""
+"""One registry item: its canonical form and hash, the reading of odd values, and the list of registries. Knows no home."""

@@ -1,17 +1,17 @@
-"""Rows as Home Assistant gives them: what an integration left in a field does not cost the record, nor the home.
+"""Reads rows leniently: an odd value from an integration refuses neither the record nor the home.
 
-Integrations write versions that are lists, titles that are numbers, `null` for a list. Home Assistant keeps them as
-they came, and since 2026.6 reads a text field as `str(value)`; so does this module. The record is the same as on the
-day on which Home Assistant writes the value as text, and so is its hash.
+Integrations write versions that are lists, titles that are numbers, `null` for a list. Home Assistant keeps them
+unchanged, and since 2026.6 reads a text field as `str(value)`; so does this module. The record and its hash are therefore
+the same as when Home Assistant writes the value as text.
 
 - a text field: `str(value)`; a reference (a device, an area, who disabled it) that is empty or false: none
-- a list: `null` is empty, anything else that is no list is its only member; members are read as text
-- an object: what is none is empty
-- a number that is none, a time that is none: unknown
-- a switch: what Python takes for true
+- a list: `null` is empty, any other value that is not a list is its only member; members are read as text
+- an object: any other value is empty
+- a number or a time: any other value is unknown
+- a switch: Python's truth of the value
 
-Only what says which record it is (`Record.IDENTITY`) has to be what it should be; a row without is an UnusableRow.
-Replicas do not read like this: what other programs wrote there must show.
+Only the fields that identify the record (`Record.IDENTITY`) must be valid; a row without them raises UnusableRow.
+Replicas are not read leniently: values that other programs wrote there must be reported.
 """
 
 import json
@@ -29,7 +29,7 @@ from engine.core.records.record_json import decode_record, decode_row, make_reco
 from engine.core.records.set_aside import SetAside, UnusableRow, json_type
 from engine.errors import SourceInvalid
 
-# Text fields that refer to something, or whose being set means something: here false is none, and no text "False".
+# Text fields that refer to something, or where being set has a meaning: here false means none, not the text "False".
 _REFERENCES = frozenset(
     {
         *("area_id", "config_entry_id", "config_subentry_id", "device_id", "disabled_by", "entity_category"),
@@ -45,7 +45,7 @@ _NAMES = ("name_by_user", "name", "title", "original_name")
 
 
 def read_row(registry: str, data: bytes | msgspec.Raw) -> Record:
-    """The record of one row given as JSON; the fast way for rows that are as they should be.
+    """Read the record of one row from JSON; fast for valid rows.
 
     Raises UnusableRow when the record cannot be identified.
     """
@@ -56,7 +56,7 @@ def read_row(registry: str, data: bytes | msgspec.Raw) -> Record:
 
 
 def read_fields(registry: str, row: Mapping[str, Json]) -> Record:
-    """The record of one decoded row. Raises UnusableRow when the record cannot be identified."""
+    """Read the record of one decoded row. Raises UnusableRow when the record cannot be identified."""
     try:
         return make_record(registry, dict(row))
     except SourceInvalid:
@@ -66,9 +66,9 @@ def read_fields(registry: str, row: Mapping[str, Json]) -> Record:
 def read_object(
     registry: str, data: bytes | msgspec.Raw, only: Mapping[str, Callable[[msgspec.Raw], Json]] | None = None
 ) -> dict[str, Json]:
-    """The fields of one row given as JSON, or `only` those of the given names, each by its own decoder.
+    """Read the fields of one row from JSON, or `only` those named, each with its own decoder.
 
-    Raises UnusableRow when it is no object.
+    Raises UnusableRow when the row is not an object.
     """
     try:
         if only is None:
@@ -91,13 +91,13 @@ def _raw_fields(registry: str, data: bytes | msgspec.Raw) -> dict[str, msgspec.R
 
 
 def decode_value(raw: msgspec.Raw) -> Json:
-    """Any JSON value, and what a decoder that is strict has none for."""
+    """Decode any JSON value, including those that a strict decoder rejects."""
     try:
         return msgspec.json.decode(raw)
     except (msgspec.DecodeError, ValueError):
         pass
     try:
-        # Numbers beyond all bounds: JSON has them, a decoder that is strict has not.
+        # JSON allows numbers of any size, a strict decoder does not.
         return _plain(json.loads(bytes(raw), parse_int=_integer))
     except (ValueError, RecursionError):
         return None
@@ -108,23 +108,23 @@ def _integer(digits: str) -> Json:
 
 
 def texts_of(value: Json) -> list[str]:
-    """The members of what should be a list of text."""
+    """The members of a value that should be a list of texts."""
     return [text_of(member) for member in _members(value) if member is not None]
 
 
 def text_of(value: Json) -> str:
-    """A value as Home Assistant writes it into a text field."""
+    """The text that Home Assistant writes into a text field for a value."""
     return value if isinstance(value, str) else str(value)
 
 
 def seconds_of(value: Json) -> float | None:
-    """A time as Unix seconds, given as such or as ISO 8601 (UTC where it names no zone); None when it is neither."""
+    """Convert a time to Unix seconds, from a number or ISO 8601 (UTC without a zone); None for anything else."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
     try:
         if not isinstance(value, str):
             return float(value)
-        # Never this machine's zone, which would make one file two contents.
+        # Never this machine's zone, which would give one file two contents.
         at = datetime.fromisoformat(value)
         return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
@@ -132,7 +132,7 @@ def seconds_of(value: Json) -> float | None:
 
 
 def whole_number(value: Json) -> int | None:
-    """A number, or a text that is one; None when it is neither, or has a fraction."""
+    """The whole number that a value or a text is; None for anything else, or with a fraction."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
     try:
@@ -208,7 +208,7 @@ def _text(row: Mapping[str, Json], name: str) -> str | None:
 
 
 def _plain(value: Json) -> Json:
-    """The value with what JSON can say and no store can hold replaced: halves of characters, infinite numbers."""
+    """Replace what JSON allows and no store can hold: halves of characters, infinite numbers."""
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode()
     if isinstance(value, float):
@@ -243,7 +243,7 @@ def _text_object(value: Json) -> dict[str, str]:
     return {k: text_of(v) for k, v in _object(value).items() if v is not None}
 
 
-# By the type of the field. `null` does not come here: it is the default.
+# By the type of the field. `null` is handled before: it is the default.
 _READERS: Mapping[str, Callable[[Json], Json]] = MappingProxyType(
     {
         str(str): text_of,

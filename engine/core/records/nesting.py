@@ -1,6 +1,6 @@
-"""How deep the lists and objects in one field may nest; Home Assistant's own nest to five.
+"""The limit on how deep lists and objects in one field may nest; Home Assistant's own nest to five.
 
-What is deeper could be read here and exhaust the recursion of a library elsewhere.
+A deeper value could be read here but exceed the recursion limit of a library elsewhere.
 """
 
 from typing import Any
@@ -18,7 +18,7 @@ def nests_too_deep(value: Any) -> bool:
         text = _encode(value)
     except RecursionError:
         return True
-    # Counted first, because next to no value has as many brackets as that.
+    # Count brackets first: hardly any value has that many.
     return text.count(b"[") + text.count(b"{") > NESTING_MAX and _nests_deeper(value, NESTING_MAX)
 
 

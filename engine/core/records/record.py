@@ -1,13 +1,13 @@
 """Records: one registry item of Home Assistant, in canonical form.
 
-A record is canonical by construction: what Home Assistant holds as a set is sorted, and what says nothing
-(a default) equals an absent key, so that a new release that adds a key with its default changes no record.
+A record is canonical by construction: Home Assistant's sets are sorted, and a default equals an absent key,
+so that a new release that adds a key with its default changes no record.
 Field names and meanings are Home Assistant's (websocket API, 2024.3 to 2026.11). Keys that this version
-does not know are kept in `extra` and count like any other; their null, false and empty values do not.
+does not know are kept in `extra` and hashed like any other; their null, false and empty values are dropped.
 
-`UNHASHED` names the fields that are kept but do not make a record different: they move by themselves
-(`modified_at`), or only some ways of reading the same home know them (`unit_of_measurement`).
-Config entry `data` and `options` hold passwords and are no fields here, so they cannot be stored.
+`UNHASHED` names the fields that are kept but do not make a record different: they change on their own
+(`modified_at`), or only some kinds of source know them (`unit_of_measurement`).
+Config entry `data` and `options` hold passwords and are not fields here, so they cannot be stored.
 """
 
 from collections.abc import Callable, Iterable
@@ -23,9 +23,9 @@ Json: TypeAlias = Any
 
 _STAMPS = frozenset({"created_at", "modified_at"})
 
-# The last second of the year 9999, beyond which no calendar here has a date.
+# The last second of the year 9999, beyond which Python's calendar has no date.
 _STAMP_MAX = 253_402_300_799.0
-# What a store can hold as a whole number.
+# The whole numbers that a store can hold.
 _INTEGER_MAX = 2**63 - 1
 
 
@@ -40,11 +40,11 @@ class Key(NamedTuple):
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What all registries share. Timestamps are Unix seconds, UTC; None if Home Assistant has none."""
+    """The fields of all registries. Timestamps are Unix seconds, UTC; None if Home Assistant has none."""
 
     REGISTRY: ClassVar[str]
     ID_FIELD: ClassVar[str] = "id"
-    # What says which record it is; without it there is none.
+    # The fields that identify the record; a row without them is not a record.
     IDENTITY: ClassVar[tuple[str, ...]] = ("id",)
     INTEGERS: ClassVar[tuple[str, ...]] = ()
     SETS: ClassVar[tuple[str, ...]] = ()
@@ -53,7 +53,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     created_at: float | None = None
     modified_at: float | None = None
-    # The encoded name cannot occur in Home Assistant, so a future key called "extra" lands inside it.
+    # This encoded name cannot occur in Home Assistant, so a future key called "extra" is stored inside it.
     extra: dict[str, Json] = msgspec.field(default_factory=dict, name="(extra)")
 
     @property
@@ -68,7 +68,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return Key(self.REGISTRY, self.id_value)
 
     def __post_init__(self) -> None:
-        """Sort sets, and drop numbers that say nothing."""
+        """Sort sets, and drop meaningless numbers."""
         take_needed, take_nested, shared_defaults = _TAKEN[self.REGISTRY]
         if not all(take_needed(self)):
             name = next(name for name in self.IDENTITY if not getattr(self, name) and name != "unique_id")
@@ -78,10 +78,10 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         for name in self.SETS:
             values = getattr(self, name)
             if len(values) > 1:
-                # By their JSON, because members may be of any kind, and cannot always be hashed.
+                # By their JSON, because members may have any type, and are not always hashable.
                 distinct = {msgspec.json.encode(value): value for value in values}
                 msgspec.structs.force_setattr(self, name, tuple(v for _, v in sorted(distinct.items())))
-        # Stamps of 0.0 are unknown (since the 2024.8 migration), and no calendar has others that are left out.
+        # Timestamps of 0.0 mean unknown (since the 2024.8 migration); others outside the calendar are dropped too.
         created, modified = self.created_at, self.modified_at
         if (created is not None and not 0.0 < created <= _STAMP_MAX) or (
             modified is not None and not 0.0 < modified <= _STAMP_MAX
@@ -162,7 +162,7 @@ class Entity(Record, frozen=True, kw_only=True):
     name: str | None = None
     original_name: str | None = None
     has_entity_name: bool | None = None
-    compat_name: str | None = None  # what 2026.11 keeps showing after an upgrade; in the store only
+    compat_name: str | None = None  # the name that 2026.11 keeps showing after an upgrade; in the store only
     device_id: str | None = None
     area_id: str | None = None
     labels: tuple[str, ...] = ()
@@ -253,9 +253,9 @@ class Category(Record, frozen=True, kw_only=True):
 
 
 class ConfigEntry(Record, frozen=True, kw_only=True):
-    """An integration's config entry. Its `state` changes at every start and is no part of the record.
+    """An integration's config entry. Its `state` changes at every start and is not part of the record.
 
-    `subentries` (2025.3) have `subentry_id`, `subentry_type` and `title`, and never their `data`.
+    `subentries` (2025.3) have `subentry_id`, `subentry_type` and `title`, never their `data`.
     """
 
     REGISTRY: ClassVar[str] = "config_entry"
@@ -281,13 +281,13 @@ _Take: TypeAlias = Callable[[Record], tuple[Any, ...]]
 
 
 def _taking(names: Iterable[str]) -> _Take:
-    """Takes several fields at once. The first one is there twice, because of a single one no tuple would be made."""
+    """A getter of several fields at once. The first is repeated, because for a single one there would be no tuple."""
     first, *others = names
     return attrgetter(first, first, *others)
 
 
-# What has to say something, what may nest (`extra`, which is mostly empty, first), and defaults that are to be the very object:
-# encoders leave out only that. (Of None, an empty text or list there is but one anyway.)
+# Fields that must not be empty, fields that may nest (`extra`, which is mostly empty, first), and defaults that must be the
+# same object, because encoders omit only that. (None and the empty text or tuple exist only once anyway.)
 _TAKEN: dict[str, tuple[_Take, _Take, tuple[tuple[str, Json], ...]]] = {
     name: (
         _taking(n for n in t.IDENTITY if n != "unique_id"),

@@ -1,4 +1,4 @@
-"""Records from rows and JSON with Home Assistant's keys, and back."""
+"""Converts rows and JSON with Home Assistant's keys to records, and back."""
 
 from collections.abc import Callable
 from operator import attrgetter
@@ -23,14 +23,14 @@ _FIELDS = {
 
 
 class _Counted(NamedTuple):
-    """What of a registry's records counts: takes those fields, and makes of them what an encoder leaves defaults out of."""
+    """The hashed fields of a registry's records: takes them, and makes a struct from which an encoder omits defaults."""
 
     take: Callable[[Record], tuple[Json, ...]]
     make: Callable[..., msgspec.Struct]
 
 
 def _counted(registry: str, type_: type[Record]) -> _Counted:
-    """Its fields stand in the order of their names, so that they need not be sorted each time."""
+    """Make the struct with its fields sorted by name, so that they need not be sorted for each record."""
     names = sorted(set(_FIELDS[registry][0]) - type_.UNHASHED - {"extra"})
     defaults = {f.name: f for f in msgspec.structs.fields(type_)}
     fields = [(name, Any, _default_of(defaults[name])) for name in names]
@@ -38,7 +38,7 @@ def _counted(registry: str, type_: type[Record]) -> _Counted:
 
 
 def _default_of(field: msgspec.structs.FieldInfo) -> Json:
-    """The field's default; of one that every record has, what no record has there."""
+    """The field's default; for a required field, a value that no record has."""
     if field.default_factory is not msgspec.NODEFAULT:
         return msgspec.field(default_factory=field.default_factory)
     return None if field.default is msgspec.NODEFAULT else field.default
@@ -48,7 +48,7 @@ _COUNTED = {name: _counted(name, type_) for name, type_ in RECORD_TYPES.items()}
 _encode = msgspec.json.Encoder(order="sorted").encode
 _encode_sorted = msgspec.json.Encoder(
     order="deterministic"
-).encode  # does not sort what is sorted by its making
+).encode  # does not sort again: the fields are sorted already
 
 
 def field_names(registry: str) -> tuple[str, ...]:
@@ -62,7 +62,7 @@ _FIELD_NAMES = {name: frozenset(field_names(name)) for name in RECORD_TYPES}
 def make_record(registry: str, row: dict[str, Json]) -> Record:
     """Turn a row with Home Assistant's keys into a record; unknown keys go to `extra`.
 
-    Raises SourceInvalid naming the registry, the field and what was expected.
+    Raises SourceInvalid naming the registry, the field and the expected type.
     """
     known, names = row, _FIELD_NAMES[registry]
     if not names.issuperset(row):
@@ -75,21 +75,21 @@ def make_record(registry: str, row: dict[str, Json]) -> Record:
 
 
 def decode_record(registry: str, data: bytes | msgspec.Raw) -> Record:
-    """Decode one JSON object with Home Assistant's keys into a record; the fast way for rows all known.
+    """Decode one JSON object with Home Assistant's keys into a record; fast for rows without unknown keys.
 
     Raises SourceInvalid as `make_record` does, and when `data` is not a JSON object.
     """
     try:
         return _DECODERS[registry].decode(data)
     except msgspec.ValidationError:
-        # An unknown key, or a value of another type: the slow way finds out which.
+        # An unknown key, or a value of another type: the slow path finds out which.
         return make_record(registry, decode_row(registry, data))
     except DECODE_ERRORS as error:
         raise SourceInvalid(f"A {registry} row is not valid JSON: {error}.") from error
 
 
 def decode_row(registry: str, data: bytes | msgspec.Raw) -> dict[str, Json]:
-    """Decode one JSON object; raises SourceInvalid when it is none."""
+    """Decode one JSON object. Raises SourceInvalid when `data` is not one."""
     try:
         return _ROW_DECODER.decode(data)
     except DECODE_ERRORS as error:
@@ -97,9 +97,9 @@ def decode_row(registry: str, data: bytes | msgspec.Raw) -> dict[str, Json]:
 
 
 def canonical_fields(record: Record) -> dict[str, Json]:
-    """All that a record says: fields that differ from their default, and `extra`, in one namespace.
+    """The content of a record: fields that differ from their default, and `extra`, in one namespace.
 
-    One namespace, so that a key keeps its place in the hash on the day it becomes a modelled field.
+    One namespace, so that a key keeps its place in the hash when it becomes a modelled field.
     """
     names, defaults = _FIELDS[record.REGISTRY]
     fields = {
@@ -114,12 +114,12 @@ def canonical_fields(record: Record) -> dict[str, Json]:
 
 def encode_record(record: Record) -> bytes:
     """The canonical JSON of a record, unhashed fields included; `decode_record` reads it back."""
-    # Defaults are left out by the encoder, which is several times as fast as a dict of what differs from them.
+    # The encoder omits defaults several times as fast as a dict of the other fields could be built.
     return _encode(canonical_fields(record) if record.extra else record)
 
 
 def encode_hashed(record: Record) -> bytes:
-    """The canonical JSON of the registry and the fields that count, of which the content hash is taken."""
+    """The canonical JSON of the registry and the hashed fields: the input of the content hash."""
     if record.extra:
         fields = canonical_fields(record)
         for name in record.UNHASHED:

@@ -1,8 +1,8 @@
-"""The registries that are mirrored: one descriptor each, from which every table that lists them is made.
+"""The mirrored registries: one descriptor each, from which every table that lists them is made.
 
-What a row of a registry says is its record type (`core/records/record.py`); everything that names a registry elsewhere (the
-command that lists it, its event, its file in `.storage`, its table, its route) is named here once. To add a registry,
-add its record type, its descriptor and the shape that the API gives it (`api/registries/bodies/small.py`).
+The fields of a registry's rows are in its record type (`core/records/record.py`); all its other names (the
+command that lists it, its event, its file in `.storage`, its table, its route) are here, once each. To add a registry,
+add its record type, its descriptor and its shape in the API (`api/registries/bodies/small.py`).
 
 Imports no library, because the command line reads the names before it loads one.
 """
@@ -11,12 +11,12 @@ from typing import NamedTuple
 
 
 class Registry(NamedTuple):
-    """One registry of Home Assistant and what it is called in each place.
+    """One registry of Home Assistant and its names in all places.
 
-    `key` are the columns that identify a row of `table`; `page_key` are those of the API's pages, if other ones.
-    `event_key` are the fields of a remove event that name the record. `capture` is the file of a recorded list, without
-    its extension. `store` is the file in `.storage`, whose rows are under `store_list`; `store_majors` are its major
-    versions that can be read, and from the minor version `store_ordered_minor` on its rows are in the user's order.
+    `key` are the columns that identify a row of `table`; `page_key` are those of the API's pages, if different.
+    `event_key` are the fields of a remove event that identify the record. `capture` is the file of a recorded list, without
+    its extension. `store` is the file in `.storage`, with its rows under `store_list`; `store_majors` are its readable major
+    versions, and from minor version `store_ordered_minor` on, its rows are in the user's order.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Registry(NamedTuple):
 
     @property
     def is_ordered(self) -> bool:
-        """Whether the user puts its rows in an order."""
+        """Whether its rows have an order chosen by the user."""
         return self.store_ordered_minor is not None
 
 
@@ -48,7 +48,7 @@ CONFIG_ENTRY = Registry(
     table="config_entries",
     key=("entry_id",),
     list_command="config_entries/get",
-    event=None,  # it has a subscription of its own
+    event=None,  # it has its own subscription
     event_key=("entry_id",),
     store="core.config_entries",
     store_list="entries",
@@ -125,7 +125,7 @@ ENTITY = Registry(
     page_key=("entity_id",),
 )
 
-# Parents before children: the order in which upserts are written; deletes go the other way.
+# Parents before children: upserts are written in this order, deletes in reverse.
 BY_NAME: dict[str, Registry] = {
     registry.name: registry for registry in (CONFIG_ENTRY, FLOOR, LABEL, CATEGORY, AREA, DEVICE, ENTITY)
 }

@@ -1,4 +1,4 @@
-"""A version of a record, as stores of the past keep it."""
+"""A version of a record, as records stores keep it."""
 
 import msgspec
 
@@ -9,7 +9,7 @@ from engine.core.records.record_json import canonical_fields, make_record
 class Revision(msgspec.Struct, frozen=True):
     """One entry of a key's timeline in the records replica.
 
-    `content` is its record; fields where its payload is none that can be read, and none in a tombstone.
+    `content` is its record; the fields of a payload that cannot be read as a record; or None in a tombstone.
     """
 
     key: Key
@@ -19,7 +19,7 @@ class Revision(msgspec.Struct, frozen=True):
     hash: str  # "-" in a tombstone
     run_id: str
     content: Record | dict[str, Json]
-    ha_version: str | None = None  # of the Home Assistant that it came from, where the store keeps it
+    ha_version: str | None = None  # of the Home Assistant that it came from, if the store keeps it
 
     @property
     def fields(self) -> dict[str, Json]:
@@ -27,7 +27,7 @@ class Revision(msgspec.Struct, frozen=True):
         return canonical_fields(self.content) if isinstance(self.content, Record) else self.content
 
     def record(self) -> Record:
-        """Its record. Raises SourceInvalid where there is none, or none that can be read."""
+        """Its record. Raises SourceInvalid for a tombstone, or if it cannot be read."""
         return (
             self.content if isinstance(self.content, Record) else make_record(self.key.registry, self.content)
         )

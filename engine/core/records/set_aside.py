@@ -1,7 +1,7 @@
-"""Rows that are set aside: Home Assistant lists them, and the record cannot be identified.
+"""Rows that are set aside: Home Assistant lists them, but their records cannot be identified.
 
-A row without a usable identity is never mirrored. It is no reason to delete either: what a replica holds may be that
-very record. So a key that is set aside counts as there, and where a row gives no key at all, the same goes for every
+A row without a usable identity is never mirrored. It is not a reason to delete either: a replica may hold that very
+record. So a key that is set aside counts as listed, and for a row without any key, so does every
 key of its registry that is missing from the read.
 """
 
@@ -18,9 +18,9 @@ _entity_id = attrgetter("entity_id")
 
 
 class SetAside(msgspec.Struct, frozen=True):
-    """One row: what identifies it as far as known, and what is wrong with it.
+    """One row: its identity as far as known, and what is wrong with it.
 
-    `position` counts the rows of its list from 1; `found` is the JSON type of what was in `field`.
+    `position` counts the rows of its list from 1; `found` is the JSON type of the value in `field`.
     """
 
     registry: str
@@ -34,7 +34,7 @@ class SetAside(msgspec.Struct, frozen=True):
 
     @property
     def known_as(self) -> str:
-        """Which row it is, in a few words."""
+        """A short phrase that identifies the row."""
         parts = [
             self.registry,
             f"row {self.position}" if self.position else "",
@@ -45,15 +45,15 @@ class SetAside(msgspec.Struct, frozen=True):
 
     @property
     def key(self) -> Key | None:
-        """The record that the row is about, if it names one."""
+        """The key of the row's record, if the row has one."""
         return Key(self.registry, self.id) if self.id else None
 
 
 class UnusableRow(SourceInvalid):
-    """A row that is to be set aside."""
+    """A row that has to be set aside."""
 
     def __init__(self, row: SetAside) -> None:
-        """The error of one row."""
+        """Takes the row to set aside."""
         super().__init__(
             f"A row of Home Assistant ({row.known_as[:160]}) cannot be used: {row.reason}.", _HINT
         )
@@ -64,7 +64,7 @@ _HINT = "Nothing was changed. If this Home Assistant is newer than this program,
 
 
 def json_type(value: Json) -> str:
-    """What a person would call the type of a JSON value."""
+    """The name of a JSON value's type, for users."""
     names: Mapping[type, str] = {bool: "boolean", str: "text", int: "number", float: "number", dict: "object"}
     return "null" if value is None else names.get(type(value), "list")
 
@@ -72,17 +72,17 @@ def json_type(value: Json) -> str:
 def listed_twice(
     registry: str, field: str, id_: str, *, entity_id: str | None = None, name: str | None = None
 ) -> SetAside:
-    """A record of which there are several rows, or that shares its entity_id: none of them can be trusted."""
+    """Set aside a record with several rows or a shared entity_id: none of the rows can be trusted."""
     return SetAside(registry, field, "text", f"its {field} is listed more than once", id_, entity_id, name)
 
 
 def trusted_records(
     records: Iterable[Record] | Mapping[Key, Record], rows: Iterable[SetAside]
 ) -> tuple[dict[Key, Record], tuple[SetAside, ...], dict[Key, Record]]:
-    """(records by key, rows set aside, what stood last under the keys that are listed more than once).
+    """(records by key, rows set aside, the last record under each key that is listed more than once).
 
-    Of rows with one id, and of entities with one entity_id, it is unknown which is true, be it that one of them is
-    set aside for another reason.
+    If rows share an id, or entities an entity_id, it is unknown which is right, even if one of them is set aside for
+    another reason.
     """
     aside = list(rows)
     by_key: dict[Key, Record] = {}
@@ -124,5 +124,5 @@ def _of_record(record: Record, field: str) -> SetAside:
 
 
 def sorted_rows(rows: Iterable[SetAside]) -> tuple[SetAside, ...]:
-    """In the order in which they are reported."""
+    """Sort rows into the order of reports."""
     return tuple(sorted(set(rows), key=lambda r: (r.registry, r.position or 0, r.id or "", r.reason)))

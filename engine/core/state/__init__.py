@@ -1,1 +1,1 @@
-"""What the engine knows at a moment, and the words for it: status, report, hints, fate."""
+"""The engine's knowledge at a moment, and its wording: status, report, hints, fate."""

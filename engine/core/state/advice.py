@@ -1,4 +1,4 @@
-"""What a guard or a kind of difference means, and what to do about it: one sentence, and a command to copy.
+"""The meaning of each guard and kind of difference, and the remedy: one sentence, and a command to copy.
 
 The page, the API, `reconcile show` and the reference page `docs/reference/what-to-do.md` all use these texts.
 """
@@ -10,7 +10,7 @@ from engine.core.words import GuardName, Outcome
 
 
 class Advice(msgspec.Struct, frozen=True):
-    """One subject: what it means, what to do, and the command that does it (None: there is none to run)."""
+    """Advice on one subject: what it means, what to do, and the command for that (None: no command does it)."""
 
     title: str
     meaning: str
@@ -125,17 +125,17 @@ KINDS: dict[str, Advice] = {
     ),
 }
 
-# In place of the advice on what is gone, and on any other difference, where guards hold all of it back.
+# Replaces the advice on deletes, and on any other difference, if guards hold all of them back.
 DELETES_HELD = "A guard holds back all these deletes; see above how to allow them."
 CHANGES_HELD = "A guard holds back all these changes; see above how to allow them."
 
-# Whose change a difference is, as a report says it among the reasons.
+# The side that changed, as one of a report's reasons.
 WHOSE_CHANGE: dict[Cause, str] = {
     Cause.DRIFT: "the replica was changed by someone else after the engine wrote it",
     Cause.CONFLICT: "both sides changed since the engine last wrote it; Home Assistant wins",
     Cause.FOREIGN: "a foreign row, pruned as asked",
 }
-# How the sentence on what will be done continues, by the outcome of the last pass; {done} is written, moved or deleted.
+# The rest of the sentence on the next step, by the outcome of the last pass; {done} is written, moved or deleted.
 OUTCOMES: dict[Outcome, str] = {
     Outcome.PLANNED: "will be {done} with the next pass",
     Outcome.HELD: "held back by a guard",
@@ -144,7 +144,7 @@ OUTCOMES: dict[Outcome, str] = {
     Outcome.FAILED: "could not be {done}; it is tried again",
     Outcome.REPORTED: "left alone; plan.prune_foreign = true would delete it",
 }
-# The command that does it now, where the outcome says more than the kind of difference.
+# The command for an outcome that determines more than the kind of difference does.
 _COMMANDS = {
     Outcome.WAITING: "reconcile --confirm-deletes",
     Outcome.OBSERVED: "reconcile",
@@ -154,5 +154,5 @@ _COMMANDS = {
 
 
 def command_for(state: str, outcome: Outcome | None) -> str | None:
-    """The command that does what is to be done about a difference; what a guard holds has its guard's own."""
+    """The command that resolves a difference; one held by a guard has the guard's command."""
     return (_COMMANDS.get(outcome) if outcome else None) or KINDS[state].command

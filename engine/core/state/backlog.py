@@ -1,8 +1,8 @@
-"""What may have changed in Home Assistant since a replica was last compared with it.
+"""The records that may have changed in Home Assistant since a replica was last compared with it.
 
-Snapshots say what they were made from: a closer look from the newest one, a full read from the full read before. From
-that follows which records two of them may differ in, without looking through the home. Only of one that was made from
-neither, as when a service releases what its first read decoded, all hashes are searched, once.
+Each snapshot names the one that it was made from: a partial read names the newest one, a full read the previous full
+read. So the records in which two may differ are known without searching the home. Only if a snapshot was made from
+neither, as when a service releases the objects that its first read decoded, all hashes are compared, once.
 """
 
 from typing import TYPE_CHECKING
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 
 
 class Backlog:
-    """The records that may differ between the snapshot that was taken up last and the newest one."""
+    """The records that may differ between the snapshot last taken for a comparison and the newest one."""
 
     def __init__(self) -> None:
         self._newest: Snapshot | None = None
         self._taken: Snapshot | None = None
         self._full: Generation | None = None  # of the newest full read
         self._since_full: set[Key] = set()
-        self._keys: set[Key] | None = set()  # None: unknown, as long as none was taken up
+        self._keys: set[Key] | None = set()  # None: unknown, until a snapshot is taken
 
     def offer(self, snapshot: Snapshot) -> None:
-        """This is the newest one."""
+        """Record the newest snapshot."""
         newest, self._newest = self._newest, snapshot
         if newest is not None and snapshot.home.generation is newest.home.generation:
             return
@@ -44,15 +44,15 @@ class Backlog:
             self._full, self._since_full = snapshot.home.generation, set()
 
     def take(self) -> None:
-        """The newest one is taken up now."""
+        """Record that the newest snapshot is taken for a comparison."""
         self._taken, self._keys = self._newest, set()
 
     def count(self, registries: frozenset[str]) -> int:
-        """How many they are."""
+        """The number of records of the registries that have changed."""
         return len(self.changed(registries))
 
     def changed(self, registries: frozenset[str]) -> "frozenset[Key]":
-        """The records of the registries that have changed; none before anything was taken up."""
+        """The records of the registries that have changed; none before the first `take`."""
         if self._newest is None or self._taken is None or not self._keys:
             return frozenset()
         before, after = self._taken.home.hashes, self._newest.home.hashes
@@ -66,6 +66,6 @@ class Backlog:
 
 def _differing(before: Snapshot, after: Snapshot) -> "set[Key]":
     had, has = before.home.hashes, after.home.hashes
-    if had == has:  # which keeps none of what is compared
+    if had == has:  # this comparison keeps no values
         return set()
     return {key for key in had.keys() | has.keys() if had.get(key) != has.get(key)}

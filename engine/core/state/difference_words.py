@@ -1,4 +1,4 @@
-"""One replica's difference on one record, in words: whose change it was, and what was or will be done about it."""
+"""Words one replica's difference on one record: which side changed, and what was or will be done about it."""
 
 from engine.core.compare.diff import Cause, Kind
 from engine.core.compare.plan import Action
@@ -7,7 +7,7 @@ from engine.core.state.report import RecordReport
 
 
 def which_side(record: RecordReport) -> str:
-    """Which of the sides changed, as a sentence without its period."""
+    """A sentence that names the side that changed, without its period."""
     replica, kind = record.replica, record.kind
     if record.cause is Cause.FOREIGN:
         return f"Only {replica} has it"
@@ -24,15 +24,15 @@ def which_side(record: RecordReport) -> str:
 
 
 def done_word(record: RecordReport) -> str:
-    """What the operation does: written, moved, deleted."""
+    """The participle for the operation: written, moved, deleted."""
     return {Action.DELETE: "deleted", Action.MOVE: "moved"}.get(record.action or Action.UPSERT, "written")
 
 
 def outcome_text(record: RecordReport) -> str:
-    """What was or will be done about a difference, as the rest of a sentence."""
+    """The rest of a sentence on what was or will be done about a difference."""
     return OUTCOMES.get(record.outcome, record.outcome).format(done=done_word(record))
 
 
 def further_reasons(record: RecordReport) -> list[str]:
-    """The reasons besides whose change it was."""
+    """The reasons besides which side changed."""
     return [why for why in record.why if why != WHOSE_CHANGE.get(record.cause)]

@@ -1,6 +1,6 @@
 """What became of a record that is not found under the requested name. Pure: evidence in, a sentence out.
 
-An id or entity_id that the change feed, the tombstones or the records ever knew is never called unknown.
+An id or entity_id that the change feed, the tombstones or the records store ever had is never reported as unknown.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -11,18 +11,18 @@ import msgspec
 from engine.core.records.record import Json, Key
 from engine.core.times import rfc3339
 
-VERSIONS_MAX = 50  # of a record, in which its names are looked for
+VERSIONS_MAX = 50  # the versions of a record that are searched for its names
 
 
 class Former(msgspec.Struct, frozen=True):
-    """A record that once had the asked name, or id, as one store remembers it.
+    """A record that once had the requested name, or id, as one store remembers it.
 
-    `ended_at`: when it was deleted there, Unix seconds; None while it is not, as far as that store knows. `borne_at`: up to
-    when it had the asked name there; None if that store does not say.
+    `ended_at`: when it was deleted there, Unix seconds; None if it was not, as far as that store knows. `borne_at`: up to
+    when it had the requested name there; None if that store does not know.
     """
 
     key: Key
-    seen_at: float  # when that store last wrote of it
+    seen_at: float  # when that store last wrote the record
     ended_at: float | None = None
     is_foreign: bool = False  # it was never Home Assistant's
     borne_at: float | None = None
@@ -46,14 +46,14 @@ class Fate(msgspec.Struct, frozen=True):
     registry: str
     id: str
     now_called: str | None  # the entity_id, or the id, under which it is found now
-    at: float | None  # when that was found, Unix seconds; None: not known
+    at: float | None  # when that was found, Unix seconds; None: unknown
     text: str
 
 
 def fate_of(asked: str, formers: Sequence[Former], called: dict[Key, str]) -> Fate | None:
-    """What became of the record that was known as `asked` last, of those that have a row now if one has; None when none ever was.
+    """What became of the last record known as `asked`, preferably one that has a row now; None if there never was one.
 
-    `called` are those of them that have a row now, and the entity_id or id under which it is found.
+    `called` maps the records that have a row now to the entity_id or id under which it is found.
     """
     if not formers:
         return None
@@ -74,7 +74,7 @@ def fate_of(asked: str, formers: Sequence[Former], called: dict[Key, str]) -> Fa
         return Fate("renamed", *key, called[key], None, text)
     ended = [former.ended_at for former in own if former.ended_at is not None]
     seen_at = max(former.seen_at for former in own)
-    # A store that was written to after the deletion knows better.
+    # A store that was written after the deletion knows more.
     if ended and max(ended) >= seen_at:
         at = max(ended)
         whose = "a foreign row, which was pruned" if any(f.is_foreign for f in own) else "deleted"
@@ -90,7 +90,7 @@ def fate_of(asked: str, formers: Sequence[Former], called: dict[Key, str]) -> Fa
 def former_of(
     key: Key, revisions: Sequence[tuple[float, bool]], borne_at: float | None = None
 ) -> list[Former]:
-    """A record as its timeline remembers it: (Unix seconds, whether it ended then), oldest first; none without any."""
+    """The record of a timeline: (Unix seconds, whether it ended then), oldest first; none for an empty timeline."""
     if not revisions:
         return []
     at, is_end = revisions[-1]
@@ -100,20 +100,20 @@ def former_of(
 def recorded_formers(
     asked: str, keys: Iterable[Key], holders: Iterable[Key], newest: Callable[[Key, int], Sequence[_Version]]
 ) -> Iterator[Former]:
-    """Those of `keys`, and of the `holders` of the asked name, that a timeline remembers.
+    """The records among `keys`, and among the `holders` of the requested name, that have a timeline.
 
-    `newest` gives so many of the newest versions of a record, oldest first; what it raises is raised.
+    `newest` returns that many of a record's newest versions, oldest first; its exceptions are passed on.
     """
     held = set(holders)
     for key in sorted({*keys, *held}):
-        # Who had the name last is a question only where several had it.
+        # The last holder of the name has to be found only if it had several.
         versions = newest(key, VERSIONS_MAX if len(held) > 1 else 1)
         until = borne_at(asked, [(v.at, v.fields.get("entity_id")) for v in versions])
         yield from former_of(key, [(v.at, v.op == "delete") for v in versions], until)
 
 
 def borne_at(asked: str, versions: Iterable[tuple[float, object]]) -> float | None:
-    """Up to when a record had the asked name, by its versions: (Unix seconds, name), oldest first; None without such a one."""
+    """Up to when a record had the requested name, from its versions: (Unix seconds, name), oldest first; None if it never did."""
     found, had_it = None, False
     for at, name in versions:
         if had_it or name == asked:
@@ -123,7 +123,7 @@ def borne_at(asked: str, versions: Iterable[tuple[float, object]]) -> float | No
 
 
 def _borne(formers: Sequence[Former]) -> dict[Key, float]:
-    """Up to when each record had the name: by the stores that say so, else when it was seen last."""
+    """Up to when each record had the name: by the stores that know it, else when it was last seen."""
     said: dict[Key, float] = {}
     for former in formers:
         if former.borne_at is not None:

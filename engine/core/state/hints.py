@@ -1,7 +1,7 @@
-"""Hints: what Home Assistant's events say may have changed. They are never data, only where to look again.
+"""Hints: the records that may have changed according to Home Assistant's events. They are never data, only where to look again.
 
-Hints add up: those of many events are read once. What an event says was removed is evidence for a delete,
-but only together with a read in which it is missing.
+Hints add up: the hints of many events cause one read. A remove event is evidence for a delete,
+but only together with a read in which the record is missing.
 """
 
 import msgspec
@@ -13,8 +13,8 @@ class Hints(msgspec.Struct, frozen=True):
     """Where to look again. `relist` means a full read, because something was missed or the state changed."""
 
     relist: bool = False
-    registries: frozenset[str] = frozenset()  # to be listed again in full
-    entity_ids: frozenset[str] = frozenset()  # entities to be read again
+    registries: frozenset[str] = frozenset()  # to list again in full
+    entity_ids: frozenset[str] = frozenset()  # entities to read again
     removed_entity_ids: frozenset[str] = frozenset()
     removed: frozenset[Key] = frozenset()
 
@@ -34,15 +34,15 @@ class Hints(msgspec.Struct, frozen=True):
         )
 
 
-# With their strings some ten megabytes. No home has as many entities.
+# About ten megabytes including the strings. No home has as many entities.
 IDS_MAX = 50_000
 
 
 class GatheredHints:
-    """Hints of many events, added up in place: one more costs the same however many are known.
+    """The hints of many events, added up in place: adding one costs the same however many there are.
 
-    Holds at most `ids_max` ids of each kind. When there are more, it stands for a full read: what is not named is found
-    by that read, and where something was removed, the evidence of the event is lost.
+    Holds at most `ids_max` ids of each kind. Beyond that it requests a full read, which finds the changes that are no
+    longer named; only the remove events' evidence is lost.
     """
 
     def __init__(self, ids_max: int = IDS_MAX) -> None:
@@ -57,7 +57,7 @@ class GatheredHints:
         self._removed: set[Key] = set()
 
     def add(self, hints: Hints) -> None:
-        """Add these."""
+        """Add hints."""
         self._relist |= hints.relist
         self._registries |= hints.registries
         self._entity_ids |= hints.entity_ids
@@ -69,7 +69,7 @@ class GatheredHints:
             self._relist = True
 
     def take(self) -> Hints:
-        """All that were added since they were last taken."""
+        """Return all hints added since the last call, and clear them."""
         taken = Hints(
             self._relist,
             frozenset(self._registries),

@@ -1,30 +1,30 @@
-"""How often the running engine does what. The settings section `loop`."""
+"""The intervals of the running engine: the settings section `loop`."""
 
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
-# Two intervals: one that is late is no alarm.
+# Two intervals, so that one late pass raises no alarm.
 _STALE_INTERVALS = 2.0
-# A watermark moves with each heartbeat; one that is late, or waits for a full read, is no alarm.
+# A watermark moves with each heartbeat; a late one, or one that waits for a full read, must not raise an alarm.
 _HEARTBEATS_MISSED_MAX = 3.0
 
 
 class Freshness(msgspec.Struct, frozen=True):
-    """How old knowledge may be and still count, in seconds."""
+    """How old knowledge may be and still count, in seconds, by its kind."""
 
-    stale_seconds: float  # the Home Assistant that a replica was last compared with
+    stale_seconds: float  # the read of Home Assistant that a replica was last compared with
     unknown_seconds: float  # the watermark of a replica that was found equal
-    unverified_seconds: float = float("inf")  # the last look at all that a replica holds
+    unverified_seconds: float = float("inf")  # the last full look at a replica
 
 
-# For a single moment, in which nothing ages.
+# For a single moment, when nothing ages.
 AGELESS = Freshness(stale_seconds=float("inf"), unknown_seconds=float("inf"))
 
 
 class Intervals(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """All in seconds."""
+    """The waits and intervals of a service, in seconds."""
 
     relist_seconds: Annotated[
         float,
@@ -94,16 +94,16 @@ class Intervals(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     ] = 10.0
 
     def jittered(self, seconds: float, draw: float) -> float:
-        """A wait of about so many seconds; `draw` is from 0 to 1."""
+        """A wait of about `seconds`, with jitter; `draw` is from 0 to 1."""
         return seconds * (1.0 - self.jitter_ratio + 2.0 * self.jitter_ratio * draw)
 
     def verify_wait(self, draw: float) -> float:
-        """The wait from one look at all that a replica holds to the next; `draw` is from 0 to 1."""
+        """The wait from one full look at a replica to the next; `draw` is from 0 to 1."""
         return self.jittered(self.verify_seconds, draw)
 
     @property
     def freshness(self) -> Freshness:
-        """How old knowledge may be at this pace; a healthy service never gets near."""
+        """How old knowledge may be with these intervals; a healthy service stays far below."""
         unknown_seconds = max(self.unknown_seconds, _HEARTBEATS_MISSED_MAX * self.heartbeat_seconds)
         return Freshness(
             stale_seconds=_STALE_INTERVALS * max(self.verify_seconds, self.relist_seconds),

@@ -1,4 +1,4 @@
-"""What a records store keeps of the past, and what it does not know any more. Structs for reports."""
+"""How much of the past a records store keeps, and how much it has forgotten. Structs for reports."""
 
 import msgspec
 
@@ -6,10 +6,10 @@ from engine.core.times import rfc3339
 
 
 class Forgotten(msgspec.Struct, frozen=True):
-    """What a records store does not know any more, of the home and of one record. Times are Unix seconds."""
+    """What a records store has forgotten of the home and of one record. Times are Unix seconds."""
 
     known_from: float | None = (
-        None  # as of any time before, nothing is known; None: nothing was forgotten by age
+        None  # nothing is known as of any earlier time; None: nothing was forgotten by age
     )
     by_age: int = 0  # revisions of the record
     by_thinning: int = 0
@@ -18,12 +18,12 @@ class Forgotten(msgspec.Struct, frozen=True):
 
     @property
     def revisions(self) -> int:
-        """How many revisions of the record are not known any more."""
+        """The number of the record's forgotten revisions."""
         return self.by_age + self.by_thinning
 
     @property
     def sentence(self) -> str:
-        """What is below the versions of a record where some are not known any more; else nothing."""
+        """The note below a record's versions if some were forgotten; else empty."""
         parts = []
         if self.by_age and self.known_from is not None:
             parts.append(f"{self.by_age:,} older than {rfc3339(self.known_from)}")
@@ -37,7 +37,7 @@ NOTHING_FORGOTTEN = Forgotten()
 
 
 class Growth(msgspec.Struct, frozen=True):
-    """How a records store grows, and what keeps it from growing forever."""
+    """The growth of a records store, and what limits it."""
 
     bytes_per_second: float = 0.0
     known_from: float | None = None  # Unix seconds; None: nothing was forgotten by age
@@ -45,4 +45,4 @@ class Growth(msgspec.Struct, frozen=True):
     forgotten_by_thinning: int = 0
     just_by_age: int = 0  # of these, what this process has forgotten
     just_by_thinning: int = 0
-    doubt: str | None = None  # why nothing is forgotten although the settings ask for it
+    doubt: str | None = None  # why nothing is forgotten although the settings require it

@@ -1,4 +1,4 @@
-"""The states that a verdict can give a record, what they are called, and in which order they are listed."""
+"""The states that a verdict can give a record, with their names and their order in lists."""
 
 from enum import StrEnum
 
@@ -8,14 +8,14 @@ from engine.core.words import Outcome
 
 
 class State(StrEnum):
-    """What is known of a record, the most alarming first."""
+    """The possible states of a record, the most alarming first."""
 
     FOREIGN = "foreign"  # Home Assistant does not have it, and the engine did not write it
-    DRIFTED = "drifted"  # a row was changed behind the engine's back
+    DRIFTED = "drifted"  # another program changed a row
     MISSING = "missing"  # Home Assistant has it, a replica does not
-    GONE = "gone"  # a replica has it, Home Assistant lists it no longer
-    PENDING = "pending"  # Home Assistant changed it, a replica does not hold that yet
-    SET_ASIDE = "set_aside"  # a row of Home Assistant that cannot be used may be it
+    GONE = "gone"  # a replica has it, Home Assistant no longer lists it
+    PENDING = "pending"  # Home Assistant changed it, a replica does not hold the change yet
+    SET_ASIDE = "set_aside"  # it may be a row of Home Assistant that cannot be used
     UNKNOWN = "unknown"  # not known now
     REAL = "real"  # every replica holds what Home Assistant has
 
@@ -44,7 +44,7 @@ LABELS: dict[State, str] = {
 
 
 def state_of(record: RecordReport) -> State:
-    """What one replica's difference makes of the record."""
+    """The state of a record that follows from one replica's difference."""
     if record.cause is Cause.FOREIGN:
         return State.FOREIGN
     if record.kind is Kind.ORPHANED:
@@ -55,7 +55,7 @@ def state_of(record: RecordReport) -> State:
 
 
 def held_states(report: Report | None) -> frozenset[State]:
-    """The states of which guards hold every change back: no pass writes one, and no second look lets a delete through."""
+    """The states whose changes guards hold back entirely: no pass writes one, and no second look allows a delete."""
     outcomes: dict[State, set[Outcome]] = {}
     for record in open_records(report):
         if record.action is not None:

@@ -1,8 +1,8 @@
 """The verdict on one record: is its row real, since when, why, and what will be done about it.
 
-`Verdicts` is the only place that decides it, from the same status, age and report that `replica_status` and the drift
-report rest on: page, API, `reconcile show` and `reconcile history` only word it. No verdict is better than the word of
-its replicas: where one of them is unknown, a record on which no other is known to differ is not known now.
+`Verdicts` is the only place that decides it, from the status, age and report that `replica_status` and the drift
+report also use: page, API, `reconcile show` and `reconcile history` only word it. No verdict is better than the status of
+its replicas: while one of them is unknown, a record on which no other is known to differ is unknown.
 """
 
 from collections import Counter
@@ -21,7 +21,7 @@ from engine.core.state.status import ReplicaStatus, Status, replica_status, stat
 from engine.core.times import Instant, instant
 from engine.core.words import GuardName, Outcome, SyncStatus
 
-# What these say of Home Assistant is that it is not this home: then nothing that was compared counts.
+# These guards mean that the source is not this home: then no comparison counts.
 _NOT_THIS_HOME = frozenset({GuardName.RECOVERY_MODE, GuardName.WRONG_INSTANCE})
 
 
@@ -35,9 +35,9 @@ class Differs(msgspec.Struct, frozen=True):
 
 
 class RecordVerdict(msgspec.Struct, frozen=True):
-    """Whether the row is real. `since` is null where that is not known, `cause` where nothing differs.
+    """Whether the row is real. `since` is null if unknown, `cause` if nothing differs.
 
-    `next` says what will be done about it, `command` which command does it, where there is one to run.
+    `next` is the next step, `command` the command that takes it, if there is one to run.
     """
 
     state: State
@@ -50,24 +50,24 @@ class RecordVerdict(msgspec.Struct, frozen=True):
 
     @property
     def lasts_since_written(self) -> bool:
-        """Whether it has been so since the row was last written, as far as is known.
+        """Whether the state has lasted since the row was last written, as far as is known.
 
-        Not while a store still has what Home Assistant lost: that was true of Home Assistant after the last write, too.
+        Not for a record that a store still has and Home Assistant lost: Home Assistant still had it after the last write.
         """
         return self.state is State.REAL or (self.state is State.GONE and self.cause is None)
 
     def of_row(self, written_at: float | None) -> "RecordVerdict":
-        """The verdict on a row that was last written at this time, Unix seconds; None: not known."""
+        """The verdict on a row that was last written at this time, Unix seconds; None: unknown."""
         if not self.lasts_since_written:
             return self
         return msgspec.structs.replace(self, since=instant(written_at))
 
 
 class Verdicts:
-    """The verdicts on all records at one moment. Building it goes over the differences once, not over the home."""
+    """The verdicts on all records at one moment. Building it visits each difference once, not the whole home."""
 
     def __init__(self, status: Status, now: float, freshness: Freshness) -> None:
-        """`now` in Unix seconds; `freshness` says how old knowledge may be."""
+        """`now` is in Unix seconds; `freshness` limits how old knowledge may be."""
         report = status.report
         self._report = report
         self._words = {r.replica: replica_status(r, now, freshness) for r in status.replicas}
@@ -84,11 +84,11 @@ class Verdicts:
         self._kept = {key for r in (report.replicas if report else ()) for key in r.kept}
 
     def counts(self) -> Counter[State]:
-        """How many of the records on which a replica is known to differ have which verdict; each counts once."""
+        """The number of records by verdict, of those on which a replica is known to differ; each counts once."""
         return Counter(self.of(key).state for key in self._found)
 
     def by_state(self, registry: str) -> tuple[dict[State, list[str]], State]:
-        """(the ids of a registry's records whose verdict is known one by one, the state of all others)."""
+        """(the ids of a registry's records with individual verdicts, by state; the state of all others)."""
         rest = self.of(Key(registry, "")).state
         named = (Key(*name.split("/", 1)) for name in (*self._kept, *self._aside) if "/" in name)
         states: dict[State, list[str]] = {}
@@ -98,7 +98,7 @@ class Verdicts:
         return states, rest
 
     def singled_out(self, registry: str) -> frozenset[str]:
-        """The ids and entity_ids of a registry whose records may have another verdict than all the rest."""
+        """The ids and entity_ids of a registry's records whose verdict may differ from that of all others."""
         keys = (key.id for key in (*self._found, *self._changed) if key.registry == registry)
         named = (name.removeprefix(f"{registry}/") for name in (*self._aside, *self._kept))
         return frozenset((*keys, *named))
@@ -123,7 +123,7 @@ class Verdicts:
         return keys[0] if len(keys) == 1 else None
 
     def name_of(self, key: Key) -> str | None:
-        """What a record on which a replica differs is called."""
+        """The name of a record on which a replica differs."""
         return next((record.name for record in self._found.get(key, ())), None)
 
     def of(
@@ -135,7 +135,7 @@ class Verdicts:
     ) -> RecordVerdict:
         """The verdict on a record.
 
-        A record without a row of which nothing is reported is gone: neither Home Assistant nor a store has it.
+        A record without a row and without a report is gone: neither Home Assistant nor a store has it.
         """
         found = self._found.get(key, [])
         known = [r for r in found if not self._is_unknown(r.replica)]
@@ -156,7 +156,7 @@ class Verdicts:
         if not has_row:
             reason = "Neither Home Assistant nor a store has it any more."
             return RecordVerdict(State.GONE, None, None, (reason,), (), "Nothing is to be done.", None)
-        # A file or a store that is the source speaks for itself, not for Home Assistant.
+        # A source that is a file or a store has its own name in the reasons, not Home Assistant's.
         speaker = self._report.source.speaker if self._report else "Home Assistant"
         reason = KINDS["real"].meaning.replace("Home Assistant", speaker)
         return _verdict(State.REAL, None, None, (reason,))
@@ -194,7 +194,7 @@ class Verdicts:
         return next(iter([*fitting, *refusals]), None)
 
     def _unknown(self, found: list[RecordReport]) -> RecordVerdict:
-        """Not known now; what was found last is reported as such."""
+        """The verdict "not known now", with the last findings marked as such."""
         sinces = [
             since
             for name, (word, since) in self._words.items()
@@ -224,7 +224,7 @@ _STATES = tuple(State)
 
 
 def basis_of(status: Status, now: float, freshness: Freshness) -> tuple[object, ...]:
-    """All that verdicts rest on: two moments with an equal basis give every record the same verdict."""
+    """Everything that verdicts depend on: moments with an equal basis give every record the same verdict."""
     report = status.report
     return (
         status_word(status, now, freshness),
@@ -252,7 +252,7 @@ def _verdict(state: State, cause: Cause | None, since: float | None, reasons: It
 
 
 def _distrusted(report: Report | None) -> dict[str, GuardName]:
-    """The guard that says that this is not the home, by replica."""
+    """The guard by which this is not the home, by replica."""
     return {
         replica.replica: refusal.guard
         for replica in (report.replicas if report else ())
@@ -262,7 +262,7 @@ def _distrusted(report: Report | None) -> dict[str, GuardName]:
 
 
 def _changed(replicas: Iterable[ReplicaStatus]) -> dict[Key, float]:
-    """Records that Home Assistant is known to have changed since the comparison, and since when."""
+    """The records that Home Assistant is known to have changed since the comparison, and when each change began."""
     changed: dict[Key, float] = {}
     for replica in replicas:
         for key in replica.changed:
@@ -272,7 +272,7 @@ def _changed(replicas: Iterable[ReplicaStatus]) -> dict[Key, float]:
 
 
 def _set_aside(report: Report | None) -> dict[str, str]:
-    """Why a row of Home Assistant cannot be used, by the key and by the entity_id that it says."""
+    """Why a row of Home Assistant cannot be used, by its key and by its entity_id."""
     reasons: dict[str, str] = {}
     for row in report.set_aside if report else ():
         text = f"Home Assistant's row ({row.known_as[:200]}) cannot be used: {row.reason}."

@@ -16,7 +16,7 @@ from engine.core.words import GuardName, Mode, Outcome, SyncStatus
 from engine.errors import EngineError
 
 SCHEMA_VERSION = 1
-APPLIED_MAX = 200  # records written by one pass that its kept report still lists
+APPLIED_MAX = 200  # written records that the kept report of a pass still lists
 
 
 class SourceReport(msgspec.Struct, frozen=True):
@@ -27,22 +27,22 @@ class SourceReport(msgspec.Struct, frozen=True):
     version: str | None = None
     state: str | None = None
     records: int = 0
-    registries: tuple[str, ...] | None = None  # those that were read and compared; null: nothing was
+    registries: tuple[str, ...] | None = None  # those that were read and compared; null: none
 
     def has_read(self, registry: str) -> bool:
-        """Whether the registry was read and compared, as far as the report says."""
+        """Whether the registry was read and compared, according to the report."""
         return self.registries is None or registry in self.registries
 
     @property
     def speaker(self) -> str:
-        """Whose word the records are: Home Assistant's if it gave its state; a file or store speaks for itself."""
+        """The name for the source of the records: Home Assistant if it gave its state, else the file or store itself."""
         return self.uri if self.state is None else "Home Assistant"
 
 
 class Counts(msgspec.Struct, frozen=True):
     """Records of one replica by how they compared, before anything was written.
 
-    Those `kept` were not compared, because a row of Home Assistant that was set aside may be theirs.
+    Those `kept` were not compared, because a row of Home Assistant that was set aside may belong to them.
     """
 
     in_sync: int = 0
@@ -68,14 +68,14 @@ class RefusalReport(msgspec.Struct, frozen=True):
     message: str
     hint: str
     held: int
-    command: str | None = None  # what allows it, for one run
-    name: str | None = None  # of the deletes that it holds, for plan.allow_deletes
+    command: str | None = None  # the command that allows it for one run
+    name: str | None = None  # name of the held deletes, for plan.allow_deletes
 
 
 class RecordReport(msgspec.Struct, frozen=True):
     """One record on which Home Assistant and a replica differ (or differed, when it was written).
 
-    `since`: when the difference began, or else was found first; None: not known. It is never the time of asking.
+    `since`: when the difference began, or else was first found; None: unknown. It is never the time of the request.
     """
 
     replica: str
@@ -96,7 +96,7 @@ class RecordReport(msgspec.Struct, frozen=True):
 
 
 class ReplicaReport(msgspec.Struct, frozen=True):
-    """One replica: how it compared, what was planned, what was done."""
+    """One replica: the comparison, the plan and what was carried out."""
 
     replica: str
     status: SyncStatus
@@ -107,18 +107,18 @@ class ReplicaReport(msgspec.Struct, frozen=True):
     waiting: int = 0
     fingerprint: str | None = None
     error: str | None = None
-    note: str | None = None  # what the replica corrected beside what was planned
+    note: str | None = None  # corrections that the replica made beyond the plan
     kept: tuple[str, ...] = ()  # REGISTRY/ID of the rows that were not compared, because of rows set aside
 
     @property
     def equal(self) -> int:
-        """Records that the replica holds as Home Assistant has them, after the pass."""
+        """The number of records that the replica holds as Home Assistant has them, after the pass."""
         # Each operation that leaves a row makes one record equal; `counts` are from before the write.
         return self.counts.in_sync + self.applied.upsert + self.applied.move
 
     @property
     def pending(self) -> int:
-        """Operations that were planned and not carried out."""
+        """The number of operations that were planned and not carried out."""
         planned, applied = self.planned, self.applied
         return (
             (planned.upsert - applied.upsert)
@@ -128,7 +128,7 @@ class ReplicaReport(msgspec.Struct, frozen=True):
 
 
 class ErrorReport(msgspec.Struct, frozen=True):
-    """What could not be read or written."""
+    """A failure to read or write."""
 
     subject: str  # source, or a replica's name
     message: str
@@ -142,7 +142,7 @@ class ErrorReport(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """One pass over all replicas, complete enough to act upon without asking further."""
+    """One pass over all replicas, with everything needed to act on it."""
 
     schema_version: int
     status: SyncStatus
@@ -171,7 +171,7 @@ def open_records(report: Report | None) -> list[RecordReport]:
 
 
 def without_many_applied(report: Report) -> Report:
-    """The report to keep: of a pass that wrote more than APPLIED_MAX records, only those that still differ.
+    """The report to keep: if the pass wrote more than APPLIED_MAX records, it lists only those that still differ.
 
     After a first fill it would list every record of the home, with all of its fields. The counts stay, and each record
     was reported and is in the change feed.
@@ -189,16 +189,16 @@ def open_keys(report: Report | None, outcome: Outcome | None = None) -> set[tupl
     return {(r.registry, r.key) for r in open_records(report) if outcome in (None, r.outcome)}
 
 
-# What makes a difference the same one in the next report. Whose change it was is not always known.
+# The identity of a difference across reports. It does not include the cause, which is not always known.
 FoundKey = tuple[str, str, str, Kind]
 
 
 def with_first_found(report: Report, found: dict[FoundKey, float], now: float, shift: float = 0.0) -> Report:
-    """The report in which each record says since when it differed; `found` is kept up to date for the next.
+    """The report with each record's time since which it differs; updates `found` for the next report.
 
-    What a pass does not know the beginning of was found first by the first pass that reported it, and what began once does
-    not begin again before it is over. `now`, and what is found, are times of the process, which the wall clock shows `shift`
-    seconds later.
+    If a pass does not know when a difference began, the first pass that reported it counts as its beginning, which then stays
+    the same until the difference ends. `now` and the times in `found` are times of the process; the wall clock is `shift`
+    seconds ahead.
     """
     looked_at = {replica.replica for replica in report.replicas if replica.status != SyncStatus.UNKNOWN}
     left = {key: at for key, at in found.items() if key[0] not in looked_at}
@@ -220,7 +220,7 @@ def with_first_found(report: Report, found: dict[FoundKey, float], now: float, s
 
 
 def left_by_kind(report: Report) -> dict[tuple[str, str], int]:
-    """How many records still differ after the pass, by replica and kind (missing, stale, orphaned, foreign)."""
+    """The number of records that still differ after the pass, by replica and kind (missing, stale, orphaned, foreign)."""
     left: dict[tuple[str, str], int] = {}
     for record in open_records(report):
         kind = "foreign" if record.cause is Cause.FOREIGN else str(record.kind)
@@ -229,9 +229,9 @@ def left_by_kind(report: Report) -> dict[tuple[str, str], int]:
 
 
 def write_lag_seconds(record: RecordReport, written_at: float) -> float | None:
-    """How long after Home Assistant changed a record the change was written; None for anything else.
+    """How long after Home Assistant changed a record the change was written, seconds; None for anything else.
 
-    Only of records that were there before: a first fill is no lag.
+    Only for records that existed before: a first fill is not lag.
     """
     is_change = record.outcome == Outcome.APPLIED and record.cause is Cause.PENDING and record.replica_hash
     return max(0.0, written_at - record.since) if is_change and record.since else None

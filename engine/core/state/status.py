@@ -1,12 +1,12 @@
 """The status: one immutable view of a running engine, from which metrics, API, page, log and sensors are made.
 
-What is known of a replica is one value, its word together with the report that it rests on: replaced at once, so
-a word is never read without its guards and records.
+The knowledge about a replica is one value, its status together with the report behind it: replaced at once, so that
+no reader sees a status without its guards and records.
 
-`replica_status` and `status_word` are the only places that decide what a status is at a moment, `why_not_ready` the
-only one that decides on readiness: no word of the service is better than what it knows then.
+Only `replica_status` and `status_word` decide the status at a moment, and only `why_not_ready` decides on
+readiness: the service never reports a better status than its knowledge at that moment allows.
 
-Times are Unix seconds, UTC. A time that is None never was; nothing here is ever guessed or reset to zero.
+Times are Unix seconds, UTC. A time that never occurred is None; times are never guessed or reset to zero.
 """
 
 from collections import Counter
@@ -33,7 +33,7 @@ class SourceStatus(msgspec.Struct, frozen=True):
     error: str | None = None
 
     def shifted(self, seconds: float) -> "SourceStatus":
-        """The same with all times so much later: a process shows them by the wall clock as it is set."""
+        """The same with all times moved by `seconds`: a process reports them by the wall clock as it is set."""
         return replace(
             self,
             connected_at=_later(self.connected_at, seconds),
@@ -46,26 +46,24 @@ class ReplicaStatus(msgspec.Struct, frozen=True):
 
     replica: str
     status: SyncStatus  # as of the last comparison
-    status_since: float | None = None  # when this status was found after another one
+    status_since: float | None = None  # when this status replaced another one
     synced_at: float | None = None  # the replica is known to hold every change of the source up to here
-    compared_at: float | None = None  # when the source was read that it was last compared with
-    verified_at: float | None = None  # when a pass last read all that it holds, trusting nothing
+    compared_at: float | None = None  # when the source of the last comparison was read
+    verified_at: float | None = None  # when a pass last read it in full, trusting nothing
     succeeded_at: float | None = None  # when a pass over it last ended without an error
     pending: int = 0
     pending_since: float | None = None  # the oldest difference not yet written
     error: str | None = None
-    # When Home Assistant was lost, until the replica is compared with a read that came after.
+    # When Home Assistant was lost; None after the replica was compared with a later read.
     unproven_since: float | None = None
-    changed: frozenset[Key] = (
-        frozenset()
-    )  # of what is pending, the records that the last report does not know of
-    # The error is of the ledger, which is another replica's file: what this one holds is known all the same.
+    changed: frozenset[Key] = frozenset()  # pending records that the last report does not list
+    # The error is of the ledger, which is another replica's file, so this replica's content is still known.
     is_error_elsewhere: bool = False
-    # Of the last comparison of this replica: at the end of its pass, or as soon as it found the replica out of order.
+    # The report of the last comparison: at the end of its pass, or as soon as the pass found a difference.
     report: Report | None = None
 
     def shifted(self, seconds: float) -> "ReplicaStatus":
-        """The same with all times so much later."""
+        """The same with all times moved by `seconds`."""
         return replace(
             self,
             status_since=_later(self.status_since, seconds),
@@ -80,9 +78,9 @@ class ReplicaStatus(msgspec.Struct, frozen=True):
     def after(
         self, report: Report, *, now: float, since: float | None, taken_at: float, true_at: float
     ) -> "ReplicaStatus":
-        """The status that the report of a pass over this replica comes to, which ended `now` and holds `since`.
+        """The status after a pass over this replica with this report, which ended `now`; it applies from `since`.
 
-        Home Assistant was read at `taken_at`, and that is known to be true up to `true_at`.
+        Home Assistant was read at `taken_at`, and that read is known to be true up to `true_at`.
         """
         (found,) = report.replicas
         looked = found.status != SyncStatus.UNKNOWN
@@ -112,7 +110,7 @@ class Status(msgspec.Struct, frozen=True):
     started_at: float
     source: SourceStatus
     replicas: tuple[ReplicaStatus, ...]
-    report: Report | None = None  # of all replicas, made of theirs
+    report: Report | None = None  # of all replicas, merged from theirs
 
 
 def replica_status(
@@ -120,9 +118,9 @@ def replica_status(
 ) -> tuple[SyncStatus, float | None]:
     """in_sync, out_of_sync, blocked or unknown, as of `now`; and since when.
 
-    What was found counts only while Home Assistant is followed on the connection on which it was read. `in_sync` also
-    needs a watermark and a look at the whole store that are not too old, and a pass without an error of this store; with
-    work that waits it is `out_of_sync`.
+    A finding only counts while the engine follows Home Assistant on the connection on which it was read. `in_sync` also
+    needs a recent watermark, a recent full look at the store, and a last pass without an error of this store; with
+    pending changes the status is `out_of_sync`.
     """
     if replica.status == SyncStatus.UNKNOWN:
         return SyncStatus.UNKNOWN, replica.status_since
@@ -147,7 +145,7 @@ def replica_status(
 
 
 def status_word(status: Status, now: float, freshness: Freshness) -> SyncStatus:
-    """The status of the whole: that of its worst replica. A pass with errors did not look everywhere."""
+    """The overall status: that of the worst replica. A pass with errors has not checked everything."""
     words = [replica_status(replica, now, freshness)[0] for replica in status.replicas]
     word = combined_status(words)
     has_errors = status.report is not None and bool(status.report.errors)
@@ -155,7 +153,7 @@ def status_word(status: Status, now: float, freshness: Freshness) -> SyncStatus:
 
 
 def status_line(status: Status, now: float, freshness: Freshness) -> str:
-    """The status of the whole and of each replica, in one line."""
+    """The overall status and that of each replica, in one line."""
     words = [f"{r.replica} {replica_status(r, now, freshness)[0]}" for r in status.replicas]
     return f"{status_word(status, now, freshness)}: {', '.join(words) or 'no replica'}"
 
@@ -163,10 +161,10 @@ def status_line(status: Status, now: float, freshness: Freshness) -> str:
 def why_not_ready(
     replica: ReplicaStatus, report: Report | None, now: float, freshness: Freshness
 ) -> str | None:
-    """Why a replica must not be relied upon; None when it may be.
+    """Why readers must not rely on a replica; None if they may.
 
-    It may be when it is in sync, and while all that it lacks is about to be written, or is a delete that waits for the
-    second look: what is not known to be wrong. `report` is that of the last pass.
+    They may if it is in sync, and also while it only lacks changes that are about to be written, or deletes that wait for
+    their second look: none of these are known to be wrong. `report` is that of the last pass.
     """
     word, _ = replica_status(replica, now, freshness)
     if word == SyncStatus.IN_SYNC:
@@ -188,7 +186,7 @@ def why_not_ready(
 
 
 def why_unknown(replica: ReplicaStatus) -> str:
-    """Why a replica is unknown that no error speaks of."""
+    """Why a replica without an error is unknown."""
     if replica.unproven_since is not None:
         return "unknown: Home Assistant was lost, and nothing was compared since"
     if replica.compared_at is None:
@@ -207,5 +205,5 @@ def _later(at: float | None, seconds: float) -> float | None:
 
 
 def lag_seconds(replica: ReplicaStatus, now: float) -> float | None:
-    """How far behind the source a replica may be: the age of its watermark. None when it never was in sync."""
+    """How far behind the source a replica may be, seconds: the age of its watermark. None if it never was in sync."""
     return None if replica.synced_at is None else max(0.0, now - replica.synced_at)
