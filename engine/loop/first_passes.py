@@ -1,8 +1,9 @@
-"""First passes over a big home, one after the other.
+"""Runs the first passes over a big home one after the other.
 
-A pass that knows nothing of its store holds all of the home, of the store and of what it writes. Two at once made the most
-memory of a service that fills its stores with 20,000 entities 224 MiB instead of 168 to 191, left 112 MiB of it where 91 to 103 remain
-(Python's heap cannot be given back around what lives on), and took no less time, because one of them waits for Python's lock.
+A pass without memory of its store holds the whole home, the whole store and all changes. Two at once raised the peak
+memory of a service that fills its stores with 20,000 entities to 224 MiB instead of 168 to 191, and what remained to 112 MiB
+instead of 91 to 103 (Python cannot return heap memory between live objects), and took no less time, because one of them
+waits for Python's lock.
 """
 
 from collections.abc import AsyncIterator
@@ -10,19 +11,19 @@ from contextlib import asynccontextmanager
 
 import anyio
 
-_RECORDS_MIN = 5_000  # of fewer, two passes at once are no matter
+_RECORDS_MIN = 5_000  # with fewer, two passes at once do no harm
 _WAIT_SECONDS_MAX = 60.0
 
 
 class FirstPasses:
-    """The turn of one home's replicas. One that hangs delays the others by a minute, and only the first time."""
+    """Gives one home's replicas turns for their first passes. A hanging one delays the others by a minute, only once."""
 
     def __init__(self) -> None:
         self._turn = anyio.Lock()
 
     @asynccontextmanager
     async def turn(self, records: int) -> AsyncIterator[None]:
-        """Do a first pass over so many records in the block."""
+        """Wait for the turn, and hold it during the block: a first pass over `records` records."""
         if records < _RECORDS_MIN:
             yield
             return

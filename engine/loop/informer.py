@@ -1,9 +1,9 @@
 """The informer: list, watch, relist. It keeps the newest snapshot of Home Assistant and notifies its listener.
 
-The first change is reported at once, those that follow closely are gathered. A lost connection is opened again
-after a growing wait and everything is read again, because no event says what happened meanwhile. What was missed
-once is looked for again when a delete needs that. Between changes a heartbeat proves that the connection lives: all
-events up to the answer have then been delivered, so the newest snapshot is true up to the moment the question was sent.
+The informer reports the first change at once and gathers those that follow closely. It reopens a lost connection
+after a growing wait and reads everything again, because no event reports the changes of the meantime. It repeats a full
+read when a delete needs confirmation. Between changes a heartbeat proves that the connection is alive: all events
+before the answer have been delivered by then, so the newest snapshot is true up to the moment the request was sent.
 """
 
 import math
@@ -21,9 +21,9 @@ from engine.loop.source_memory import SourceMemory
 from engine.ports import Progress, Source, Watch
 from engine.process.offload import MORE_MEMORY, lacks_memory
 
-# Each attempt to read lists that cannot be used costs Home Assistant a full read.
+# Each retry after unusable lists costs Home Assistant a full read.
 _UNUSABLE_SECONDS_MAX = 30.0
-# Sooner nothing is read again that was not hinted at.
+# The minimum wait before a full read that no hint caused.
 _LOOK_AGAIN_SECONDS_MIN = 1.0
 
 
@@ -47,7 +47,7 @@ class Informer:
         self._waiting = anyio.CancelScope()
 
     def relist_within(self, seconds: float) -> None:
-        """Schedule a full read in so many seconds, unless one happens sooner."""
+        """Schedule a full read in `seconds`, unless one is due sooner."""
         at = anyio.current_time() + max(seconds, _LOOK_AGAIN_SECONDS_MIN)
         if at < self._relist_at:
             self._relist_at = at
@@ -55,7 +55,7 @@ class Informer:
 
     @property
     def origin(self) -> str:
-        """The source as a person would name it."""
+        """The source as shown to users."""
         return self._source.origin
 
     async def run(self, listener: HomeListener) -> None:
@@ -84,11 +84,11 @@ class Informer:
     def _delay_after(self, error: SourceError, backoff: Backoff, *, has_connected: bool) -> float:
         """The wait before the next attempt, seconds.
 
-        Short even if Home Assistant was away for days, and whatever answered in its place meanwhile: an attempt to
-        connect costs next to nothing, and a core that is back is to be followed at once.
+        Short even if Home Assistant was unreachable for days, whatever answered in its place: an attempt to connect
+        costs hardly anything, and a core that is back should be followed at once.
         """
         if isinstance(error, SourceRefused):
-            # Every attempt is a failed login over there.
+            # Every attempt is a failed login in Home Assistant.
             return backoff.longest_delay()
         if isinstance(error, SourceInvalid) and has_connected:
             return backoff.next_delay_within(_UNUSABLE_SECONDS_MAX)
@@ -117,7 +117,7 @@ class Informer:
         return read
 
     async def _wait_for_hints(self, watch: Watch, listener: HomeListener) -> Hints | None:
-        """Hints as soon as there are any; None when it is time to read everything."""
+        """Return hints as soon as there are any; None when a full read is due."""
         while (left := self._relist_at - anyio.current_time()) > 0:
             with anyio.move_on_after(min(left, self._pace.heartbeat_seconds)) as self._waiting:
                 return await watch.wait_for_hints()
@@ -132,5 +132,5 @@ class Informer:
         return None
 
     def _next_relist(self) -> float:
-        # Jittered, as homes whose power returned together were started together.
+        # With jitter, because homes start together when power returns.
         return anyio.current_time() + self._pace.jittered(self._pace.relist_seconds, self._draw())

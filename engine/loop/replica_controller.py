@@ -1,7 +1,7 @@
 """The controller of one replica: keeps it equal to the newest snapshot for as long as the engine runs.
 
-Each replica has its own, so that one that hangs holds up no other. It works when Home Assistant changed, when
-another program wrote to the store, when a pass failed, and from time to time to verify everything.
+Each replica has its own, so that a hanging one does not delay the others. It runs a pass when Home Assistant changed, when
+another program wrote to the store, when a pass failed, and regularly to verify everything.
 """
 
 import math
@@ -37,13 +37,13 @@ if TYPE_CHECKING:
     from engine.loop.passes.memory import ReplicaMemory
 
 _MOMENT_SECONDS = 1.0
-_SET_SECONDS = 1.0  # by less a wall clock is corrected all the time
+_SET_SECONDS = 1.0  # smaller corrections of a wall clock are normal
 # Created for every pass: its run id, and whether it verifies.
 MakeOptions = Callable[[bool], PassOptions]
 
 
 class ReplicaController:
-    """Passes over one replica, one after the other."""
+    """Runs passes over one replica, one after the other."""
 
     def __init__(  # noqa: PLR0913 (collaborators, by keyword)
         self,
@@ -75,19 +75,19 @@ class ReplicaController:
         self._true_at = 0.0  # up to when the newest snapshot is known to be true
         self._losses = 0  # how often Home Assistant was lost
         self._newest_losses = 0  # how often it was when the newest snapshot was read
-        self._done: Snapshot | None = None  # what the last pass compared with
+        self._done: Snapshot | None = None  # the snapshot of the last pass
         self._backlog = Backlog()
-        self._under_way = frozenset[Key]()  # what the pass writes that is not reported yet
+        self._under_way = frozenset[Key]()  # keys that the pass writes and has not reported yet
         self._registries = frozenset(REGISTRIES)
         self._wake = anyio.Event()
         self._looked_at = self._verify_at = -math.inf  # by anyio's clock, as the next
         self._retry_at: float | None = None  # when the last pass failed
         self._is_tidy = True
-        self._file_signature: Hashable | None = None  # with which the data version was as remembered
+        self._file_signature: Hashable | None = None  # at which the data version was the remembered one
         self.status = ReplicaStatus(replica.name, SyncStatus.UNKNOWN, status_since=clock())
 
     def offer(self, snapshot: Snapshot) -> None:
-        """Home Assistant is like this now; what was offered before and not taken up is forgotten."""
+        """Set the newest snapshot, replacing one that no pass has taken yet."""
         self._newest = snapshot
         self._backlog.offer(snapshot)
         self._true_at = snapshot.reading.true_at
@@ -96,19 +96,19 @@ class ReplicaController:
         self._wake.set()
 
     def lose(self) -> None:
-        """Home Assistant is lost: what was compared proves nothing until it is compared with what is read then."""
+        """Note that Home Assistant is lost: comparisons prove nothing until one with a later read."""
         self._losses += 1
         if self.status.unproven_since is None:
             self.status = msgspec.structs.replace(self.status, unproven_since=self._clock())
 
     def confirm(self, at: float) -> None:
-        """The newest snapshot is still true at `at` (Unix seconds)."""
+        """Note that the newest snapshot is still true at `at` (Unix seconds)."""
         self._true_at = at
         if self._newest is self._done and self.status.status == SyncStatus.IN_SYNC:
             self.status = msgspec.structs.replace(self.status, synced_at=at)
 
     def current(self) -> ReplicaStatus:
-        """The status, which says in sync of no file that another program replaced a moment ago."""
+        """The status now; never in sync if another program has just replaced the replica's file."""
         memory = self._memory if self.status.status == SyncStatus.IN_SYNC else None
         return self._unknown() if memory and self._replica.is_overtaken(memory.data_version) else self.status
 
@@ -118,14 +118,14 @@ class ReplicaController:
         return self._replica.name
 
     async def run(self, listener: PassListener, first_passes: FirstPasses | None = None) -> None:
-        """Keep the replica until cancelled. `first_passes` are those of all replicas of the home that is kept."""
+        """Keep the replica equal until cancelled. `first_passes` is shared by all replicas of the home."""
         self._first_passes = first_passes or self._first_passes
         is_calm = False
         while True:
             is_calm = await self._wait(await self._step(listener, is_calm=is_calm))
 
     async def _step(self, listener: PassListener, *, is_calm: bool) -> float:
-        """Do a pass if there is reason for one, else what could wait; returns the seconds until the next step."""
+        """Run a pass if one is due, else postponed work; returns the seconds until the next step."""
         now = anyio.current_time()
         if self._is_clock_set():
             self._verify_at = now  # so that the newest report has the right time
@@ -144,7 +144,7 @@ class ReplicaController:
         return self._pace.watch_seconds
 
     def _first_records(self, desired: Snapshot) -> int:
-        """How many records a first pass to a file of ours is over; else 0."""
+        """The number of records of a first pass over a file of ours; else 0."""
         return len(desired.home.records) if self._memory is None and self._replica.needs_tidying else 0
 
     async def _is_due(self, now: float) -> bool:
@@ -165,10 +165,10 @@ class ReplicaController:
         try:
             return await self._offload(partial(self._replica.tidy, is_calm=is_calm))
         except ReplicaError:
-            return True  # nothing depends on it, and the next pass says what is wrong
+            return True  # nothing depends on it, and the next pass reports the error
 
     async def _wait(self, seconds: float) -> bool:
-        """Wait until something happens, so many seconds at most. Returns whether nothing did."""
+        """Wait for an event, at most `seconds`. Returns whether none came."""
         if seconds <= 0:
             return False
         with anyio.move_on_after(seconds) as scope:
@@ -185,10 +185,10 @@ class ReplicaController:
         try:
             is_changed = await self._offload(self._replica.data_version) != self._memory.data_version
         except ReplicaError:
-            is_changed = True  # the pass says what is wrong
+            is_changed = True  # the pass reports the error
         self._file_signature = None if is_changed else file_signature
         if is_changed:
-            # What others wrote may be anything, until the pass that comes now has looked.
+            # The replica's content is unknown until the following pass has read it.
             self.status = self._unknown()
         return is_changed
 
@@ -197,7 +197,7 @@ class ReplicaController:
         return msgspec.structs.replace(self.status, status=SyncStatus.UNKNOWN, status_since=since)
 
     async def _pass(self, desired: Snapshot, listener: PassListener, *, verify: bool) -> float | None:
-        """Make the replica equal to `desired`; returns after how many seconds to retry, None when it succeeded."""
+        """Make the replica equal to `desired`; returns the seconds before a retry, None if it succeeded."""
         started = self._clock()
         true_at, losses = self._true_at, self._newest_losses
         options = self._make_options(verify)
@@ -236,13 +236,13 @@ class ReplicaController:
     async def _compare(
         self, work: ReplicaPass, context: PassContext, desired: Snapshot, started: float, *, verify: bool
     ) -> None:
-        """Compare the replica; from then on what differs is known, however long the rest of the pass lasts."""
+        """Compare the replica; the status shows the differences from then on, however long the rest of the pass takes."""
         with context.phase("compare"):
             await work.compare()
         self._looked_at = anyio.current_time()
         if verify and work.comparison is not None:
             self.status = msgspec.structs.replace(self.status, verified_at=started)
-        # Up to then what changed is pending, also where nothing of it is planned.
+        # Until then changes are pending, even those that turn out to need no operation.
         await self._note_found(work, partial(self._report, work, context, started))
         if (planned := work.planned_keys) is not None:
             self._under_way = planned
@@ -250,7 +250,7 @@ class ReplicaController:
             self._note_backlog()
 
     def _publish(self, report: Report, desired: Snapshot, true_at: float, *, is_proven: bool) -> None:
-        """Replace what is known of the replica by what the pass came to."""
+        """Replace the status of the replica with the pass's result."""
         status = self.status.after(
             report,
             now=self._clock(),
@@ -262,7 +262,7 @@ class ReplicaController:
         self._note_backlog()
 
     def _note_backlog(self) -> None:
-        """What changed is pending from the moment it is known, however long a pass lasts."""
+        """Count changes as pending from the moment they are known, however long a pass takes."""
         changed = self._backlog.changed(self._registries)
         if changed and self._newest is not None:
             self._note_pending(max(self.status.pending, len(changed)), self._newest.reading.taken_at)
@@ -275,7 +275,7 @@ class ReplicaController:
         )
 
     def _finish(self, work: ReplicaPass, context: PassContext, started: float) -> Report:
-        """What follows the comparison, as one piece of work: to change threads costs more than most of this."""
+        """Run the rest of the pass as one piece of work: switching threads costs more than most of its steps."""
         apply_passes(context, [work])
         return self._report(work, context, started)
 
@@ -283,7 +283,7 @@ class ReplicaController:
         return self._found.date(report_pass(context, [work], started), self._clock(), self._calendar())
 
     async def _note_found(self, work: ReplicaPass, report: Callable[[], Report]) -> None:
-        """What was found out of order is known from the comparison on, with what guards hold and which records differ."""
+        """Show what is wrong from the comparison on, with held operations and differing records."""
         word = work.found_status
         if self.status.status == SyncStatus.IN_SYNC and word != SyncStatus.IN_SYNC:
             found = without_many_applied(await self._offload(report))
@@ -293,7 +293,7 @@ class ReplicaController:
     def _status_since(self, word: SyncStatus) -> float | None:
         now, known = self._clock(), self.status
         if known.pending_since is not None and now - known.pending_since < _MOMENT_SECONDS:
-            # Every change waits for a moment until it is written.
+            # Every change is pending for a moment before it is written.
             known = msgspec.structs.replace(known, pending=0)
         before, since = replica_status(known, now, self._pace.freshness)
         return since if before == word else now

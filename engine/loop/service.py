@@ -1,4 +1,4 @@
-"""The running engine: an informer, a controller per replica, and the status they add up to."""
+"""The running engine: an informer, a controller per replica, and their combined status."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
@@ -17,7 +17,7 @@ from engine.loop.replica_controller import ReplicaController
 
 
 class _Told(NamedTuple):
-    """A status that was made, and what of."""
+    """A status, and the values it was made from."""
 
     shift: float
     source: SourceStatus
@@ -25,7 +25,7 @@ class _Told(NamedTuple):
     status: Status
 
     def is_of(self, shift: float, source: SourceStatus, replicas: Sequence[ReplicaStatus]) -> bool:
-        """Whether it would be made of the same again."""
+        """Whether it was made from these values."""
         same = all(before is now for before, now in zip(self.replicas, replicas, strict=True))
         return same and self.shift == shift and self.source is source
 
@@ -45,10 +45,10 @@ class Service:
         on_report: Callable[[Report], None],
         on_source: Callable[[str], None] = lambda _what: None,
     ) -> None:
-        """`clock` never jumps, and `calendar` says what time its times are by the wall clock as it is set now.
+        """`clock` never jumps, and `calendar` converts its times to the wall clock as it is set now.
 
-        `on_source` receives `read` after each look at Home Assistant, and the error's class name when it is lost; the
-        status has it by then.
+        `on_source` receives `read` after each look at Home Assistant, and the error's class name when it is lost, after the
+        status has been updated.
         """
         self._calendar = calendar
         self._on_source = on_source
@@ -72,12 +72,12 @@ class Service:
             tasks.start_soon(self._informer.run, self)
 
     def status(self) -> Status:
-        """The engine at this moment; its times are by the wall clock as it is set now."""
+        """The engine's status now, with times by the wall clock as it is set now."""
         shift = self._calendar().shift
-        # Each taken once: the report belongs to these words, even when another thread asks.
+        # Read each once, so that statuses and report match, even if another thread asks.
         source, replicas = self._source_status, [controller.current() for controller in self._controllers]
         told = self._told
-        if told is not None and told.is_of(shift, source, replicas):  # asked far more often than it changes
+        if told is not None and told.is_of(shift, source, replicas):  # it rarely changes
             return told.status
         status = Status(
             site=self._site,
@@ -112,7 +112,7 @@ class Service:
         self.records = snapshot.home.counts
         for controller in self._controllers:
             controller.offer(snapshot)
-        self._on_source("read")  # when what it changed is known to be pending
+        self._on_source("read")  # only after its changes are counted as pending
 
     def on_confirmed(self, at: float) -> None:
         """Nothing changed up to `at` (Unix seconds)."""
@@ -124,7 +124,7 @@ class Service:
             controller.confirm(at)
 
     def on_disconnected(self, error: SourceError) -> None:
-        """Home Assistant is out of reach: what we know ages from now on."""
+        """Home Assistant is unreachable: the knowledge of it ages from now on."""
         status = self._source_status
         self._source_status = SourceStatus(
             status.uri,
@@ -138,14 +138,14 @@ class Service:
             controller.lose()
         self._on_source(type(error).__name__)
 
-    # What the controllers report
+    # Calls of the controllers
 
     def on_report(self, report: Report) -> None:
         """A pass over one replica ended."""
         self._on_pass(report)
 
     def on_waiting(self, at: float) -> None:
-        """What is missing can be confirmed at `at` (Unix seconds)."""
+        """A read at `at` (Unix seconds) would confirm the missing records."""
         self._informer.relist_within(at - self._clock())
 
 

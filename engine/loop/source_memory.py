@@ -1,8 +1,9 @@
-"""What a service knows of Home Assistant when it starts, and what it leaves for its next start: the pass cache, without replicas.
+"""The cached knowledge of Home Assistant with which a service starts, and which it writes for its next start: the pass cache
+without replicas.
 
-A service verifies its replicas when it starts, whatever anybody remembers of them. What it need not do again is to decode, hash
-and derive every record of a home that is still the one it was. What it left it begins with at once, too: a home that is decoded is four times as large
-as one of which a cache is kept.
+A service verifies its replicas when it starts, whatever is remembered of them. But it need not decode, hash and derive every
+record of an unchanged home again. After writing the cache it also switches to it itself, because a decoded home is four
+times as large as a cached one.
 """
 
 import math
@@ -20,14 +21,14 @@ from engine.pass_cache.ports import CacheFile, Recalling
 from engine.ports import Ledger
 from engine.process.offload import Offload, to_thread
 
-# It is a file as large as the home's records, and what changed since it was written costs no more than it would have then.
+# The file is as large as the home's records, and a change costs the same at the next start as it would now.
 _KEEP_SECONDS = 86_400.0
-# For this long it waits for a process that starts many homes.
+# The longest that it waits for a process that starts many homes.
 _PATIENCE_SECONDS = 300.0
 
 
 class SourceMemory:
-    """The cache of one service: `begin` before the first read, `keep` now and then behind one."""
+    """The cache of one service: `begin` before the first read, `keep` occasionally after one."""
 
     def __init__(  # noqa: PLR0913 (collaborators)
         self,
@@ -40,9 +41,9 @@ class SourceMemory:
         on_kept: Callable[[], None] = lambda: None,
         is_calm: Callable[[], bool] = lambda: True,
     ) -> None:
-        """Nothing is read yet. Within `reread_seconds_max` of `keep`, all is to be read again.
+        """Reads nothing yet. Everything should be read again within `reread_seconds_max` after `keep`.
 
-        `on_kept` is called when the source knows from the cache what it knew by itself before. While it is not `is_calm`, `keep` does
+        `on_kept` is called after the source has replaced its own objects with the cache. While not `is_calm`, `keep` does
         nothing, for five minutes at most.
         """
         self._is_calm = is_calm
@@ -57,39 +58,39 @@ class SourceMemory:
         self._due_since: float | None = None
 
     async def begin(self) -> None:
-        """Let the source begin with what an earlier process learned."""
+        """Start the source from an earlier process's cache."""
         await self._offload(self._begin)
 
     def _begin(self) -> bool:
-        with suppress(ReplicaError, CacheDamaged):  # the reader of the file reports what is wrong with it
+        with suppress(ReplicaError, CacheDamaged):  # the store's own reads report the error
             key = self._ledger.secret()
             if key is None:
                 return False
             cache = open_cache(self._file.read, key, __version__)
             if cache is not None:
-                # All of it now: what is asked for later can then be relied upon.
+                # Check all of it now, so that later accesses can be relied upon.
                 cache.pack()
                 self._cache = cache if self._source.recall(cache) is not None else None
                 return self._cache is not None
         return False
 
     def doubts(self, snapshot: Snapshot) -> bool:
-        """Whether everything is to be read once more: where odd rows stand, only a read that knew nothing can say so."""
+        """Whether everything must be read once more: only a read without a cache knows the positions of odd rows."""
         if self._cache is None or not snapshot.home.has_odd_rows:
             return False
         self.forget()
         return True
 
     def forget(self) -> None:
-        """Go on without a cache."""
+        """Continue without a cache."""
         self._source.recall(None)
         self._cache = None
 
     async def keep(self) -> float | None:
-        """Leave the next process what the last read learned, now and then. Nothing depends on it.
+        """Write the last read's results for the next process, if due. Nothing depends on it.
 
-        Returns within how many seconds to read everything: the source knows it from there now, and what was known before is
-        let go with that read. None: nothing of the sort.
+        Returns the seconds within which to read everything: the source now uses the cache, and that read releases the
+        earlier objects. None: no read is needed.
         """
         now = anyio.current_time()
         if now < self._keep_at:
@@ -108,10 +109,10 @@ class SourceMemory:
             return False
         learned = self._source.learned()
         if learned is None:
-            self._file.remove()  # it would be read in vain
+            self._file.remove()  # reading it would be useless
             return False
         if learned.snapshot.reading.health.recovery_mode:
-            return False  # what was read is not of the home
+            return False  # the read is of another home
         with suppress(ReplicaError):
             return self._write(learned) and self._begin()
         return False

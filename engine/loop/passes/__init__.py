@@ -1,1 +1,1 @@
-"""One pass: read, compare, apply and report every replica. Starts when it is called; knows no service."""
+"""One pass: read, compare, apply and report every replica. Runs when called, and does not depend on the service."""

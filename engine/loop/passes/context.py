@@ -1,6 +1,6 @@
-"""What the replicas of one pass share: the home as it was read, the ledger, the times, and what failed.
+"""The state that the replicas of one pass share: the home as read, the ledger, the times, and the errors.
 
-The ledger may fail like any store. Its error is reported under the store it is part of, and the replicas are served.
+The ledger may fail like any store. Its error is reported under the store that contains it, and the replicas are still served.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -17,7 +17,7 @@ from engine.process.offload import MORE_MEMORY, Offload, T, lacks_memory, to_thr
 
 
 class PassContext:
-    """One pass after Home Assistant was read. Built with the desired state, used once."""
+    """The shared state of one pass after Home Assistant was read. Built with the desired state, used once."""
 
     def __init__(  # noqa: PLR0913 (collaborators)
         self,
@@ -31,9 +31,9 @@ class PassContext:
         calendar: Calendar = Calendar(),  # noqa: B008 (immutable)
         first_missed: Mapping[Key, Look] = {},
     ) -> None:
-        """Nothing is read yet. `clock` never jumps; `calendar` says what its times are.
+        """Reads nothing yet. `clock` never jumps; `calendar` converts its times.
 
-        `replicas` are all that take part; `first_missed` are absences seen by an earlier read of this same pass.
+        `replicas` are all that take part; `first_missed` are absences found by an earlier read of this same pass.
         """
         self.options = options
         self.desired = desired.with_unread_as_empty() if options.policy.allow_empty else desired
@@ -54,7 +54,7 @@ class PassContext:
 
     @property
     def look(self) -> Look:
-        """When Home Assistant was read, by every clock there is."""
+        """The look at Home Assistant: when it was read, by the wall clock and the uptime."""
         return self.calendar.look(self.desired.reading.taken_at)
 
     @property
@@ -64,20 +64,20 @@ class PassContext:
 
     @property
     def retry_after_seconds(self) -> float:
-        """What the stores asked to wait before the next pass."""
+        """The wait before the next pass that the stores requested, seconds."""
         return max((e.retry_after_seconds or 0.0 for e in self.errors.values()), default=0.0)
 
     @property
     def is_ledger_writable(self) -> bool:
-        """Whether to write to the ledger. Not when the file it is part of is damaged, as far as we have seen."""
+        """Whether to write to the ledger: not after its file was found damaged."""
         return self._ledger_keepers.isdisjoint(self.errors)
 
     def run(self, wanted: Mapping[Key, str]) -> Run:
-        """What a store notes of this pass, which writes the versions `wanted`."""
+        """The facts about this pass that a store records; the pass writes the versions `wanted`."""
         reading = self.desired.reading
         return Run(
             self.options.run_id,
-            # Not when Home Assistant was read: what is healed minutes later was not changed then.
+            # Not the time of the read: a row repaired minutes later did not change then.
             self.wall_now,
             reading.origin,
             reading.health.ha_version,
@@ -88,19 +88,19 @@ class PassContext:
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
-        """Measure what is done within."""
+        """Measure the duration of the block."""
         started = self.clock()
         yield
         self.phase_seconds[name] = round(self.clock() - started, 6)
 
     async def work_on(self, replica: str, work: Callable[[], T]) -> T:
-        """Do blocking work for a replica. Raises ReplicaError, also when memory runs out."""
+        """Run blocking work for a replica. Raises ReplicaError, also when memory runs out."""
         with self.reporting_shortage(replica):
             return await self.offload(work)
 
     @contextmanager
     def reporting_shortage(self, replica: str) -> Iterator[None]:
-        """Work for a replica. Raises ReplicaUnavailable when memory runs out in the block."""
+        """Raise ReplicaUnavailable for the replica when memory runs out in the block."""
         try:
             yield
         except (MemoryError, RuntimeError) as error:
@@ -110,7 +110,7 @@ class PassContext:
             raise ReplicaUnavailable(replica, message, MORE_MEMORY) from error
 
     def absences(self) -> Mapping[Key, Look]:
-        """The look that first missed each missing key; read once in a pass, none when the ledger fails."""
+        """The look that first missed each missing key; read once in a pass, empty if the ledger fails."""
         if self._absences is None:
             self._absences = {}
             try:
@@ -120,7 +120,7 @@ class PassContext:
         return self._absences
 
     def applied(self, replica: str) -> dict[Key, str] | None:
-        """The versions last applied to a replica; None when the ledger fails."""
+        """The versions last applied to a replica; None if the ledger fails."""
         try:
             return self.ledger.applied(replica)
         except ReplicaError as error:
@@ -128,7 +128,7 @@ class PassContext:
             return None
 
     def known_ids(self, keys: Collection[Key]) -> frozenset[Key]:
-        """Those of the keys that Home Assistant was ever seen to have; none when the ledger fails."""
+        """The keys that Home Assistant is known to have had; empty if the ledger fails."""
         try:
             return self.ledger.known_ids(keys) if keys else frozenset()
         except ReplicaError as error:
@@ -138,22 +138,22 @@ class PassContext:
     def record_applied(
         self, replica: str, versions: Iterable[tuple[Key, str | None]], place: str | None = None
     ) -> None:
-        """Record (or, with None, forget) last applied versions, and their `place`, where the ledger is writable. Raises ReplicaError."""
+        """Record (or, with None, forget) last applied versions, and their `place`, if the ledger is writable. Raises ReplicaError."""
         if self.is_ledger_writable:
             self.ledger.record_applied(replica, versions, self.read_at, place=place)
 
     def note_absences(self, absences: Absences) -> None:
-        """Remember what was missed, where the ledger is writable. Raises ReplicaError."""
+        """Remember absences, if the ledger is writable. Raises ReplicaError."""
         if self.is_ledger_writable:
             self.ledger.note_absences(absences, self.look)
 
     def keep_error(self, error: ReplicaError) -> None:
-        """Report the error as what its store came to. What was being read when it was raised is let go."""
-        # A traceback holds all of that, and us, until the next collection of cycles, which is rare here.
+        """Keep the error as its store's result, without references to the data that was being read."""
+        # A traceback holds that data, and this object, until the next garbage collection, which is rare here.
         error.__traceback__ = error.__cause__ = error.__context__ = None
         self.errors[error.replica] = error
 
     def note_error(self, error: ReplicaError) -> None:
-        """Report the error, unless one of the same store is reported already."""
+        """Keep the error, unless there already is one of the same store."""
         if error.replica not in self.errors:
             self.keep_error(error)

@@ -1,8 +1,8 @@
-"""Since when records differ of which neither Home Assistant nor an absence says it: found first by a pass, and remembered.
+"""Remembers when a pass first found each difference that neither Home Assistant nor an absence dates.
 
-A foreign row, and what a guard holds, stand for days, over many restarts. When each was found first is therefore kept in
-the ledger, with the version that the row had: of the same row with the same content the time is believed, of any other it starts over.
-Nothing depends on it but the word "since".
+Foreign rows and held operations last for days, over many restarts. The ledger therefore keeps when each was first found,
+with the row's version: the time holds for the same row with the same content, and starts over for any other.
+Only the reported "since" depends on it.
 """
 
 from contextlib import suppress
@@ -14,7 +14,7 @@ from engine.core.words import Mode, Outcome, SyncStatus
 from engine.errors import ReplicaError
 from engine.ports import Ledger
 
-# As many are remembered, the oldest; a home with more has a larger problem.
+# The number to remember, the oldest first; a home with more has a larger problem.
 FOUND_MAX = 1_000
 
 
@@ -22,22 +22,22 @@ class FoundTimes:
     """The times of one replica. Times are those of the process; in the ledger they are looks, which survive it."""
 
     def __init__(self, ledger: Ledger, replica: str) -> None:
-        """Nothing is read yet."""
+        """Reads nothing yet."""
         self._ledger = ledger
         self._replica = replica
         self._at: dict[FoundKey, float] = {}
-        self._recalled: dict[FoundKey, FirstSeen] | None = None  # by an earlier process; None: not read yet
-        self._kept: dict[FoundKey, str | None] = {}  # what the ledger has, with the versions
+        self._recalled: dict[FoundKey, FirstSeen] | None = None  # of an earlier process; None: not read yet
+        self._kept: dict[FoundKey, str | None] = {}  # the ledger's entries, with the versions
         self._left: dict[FoundKey, FirstSeen] = {}
         self._writes = False
 
     @property
     def is_changed(self) -> bool:
-        """Whether the ledger has something else than the last report of a pass that writes."""
+        """Whether the ledger's entries differ from the last report of a pass that writes."""
         return self._writes and {key: found.version for key, found in self._left.items()} != self._kept
 
     def date(self, report: Report, now: float, calendar: Calendar) -> Report:
-        """The report of a pass that ended `now`, in which each record says since when it differed."""
+        """Complete the report of a pass that ended `now` with the time since which each record differs."""
         recalled, self._writes = self._recall(), report.mode == Mode.APPLY
         undated = {
             (r.replica, r.registry, r.key, r.kind): r.replica_hash
@@ -58,7 +58,7 @@ class FoundTimes:
         return dated
 
     def keep(self) -> None:
-        """Note in the ledger what the last report left. Where that fails, it is retried with the next."""
+        """Record the last report's remaining differences in the ledger. A failure is retried after the next report."""
         with suppress(ReplicaError):
             self._ledger.note_found(self._replica, self._left)
             self._kept = {key: found.version for key, found in self._left.items()}

@@ -1,4 +1,4 @@
-"""Which home a replica is of: asked of all that remember it, and remembered with each pass that is not refused."""
+"""Which home a replica belongs to: read from all memories of it, and recorded with each pass that is not refused."""
 
 from collections.abc import Callable, Collection
 
@@ -18,9 +18,10 @@ def known_homes(
     keys: Collection[Key],
     on_error: Callable[[ReplicaError], None],
 ) -> KnownHomes:
-    """What the replica, which holds rows of these keys, and the ledger know. `on_error` receives the error of a ledger that cannot be read.
+    """The homes that the replica, which holds rows of these keys, and the ledger remember. `on_error` receives the error of
+    a ledger that cannot be read.
 
-    Raises ReplicaError when the replica cannot.
+    Raises ReplicaError when the replica cannot be read.
     """
     own = replica.home() if replica.remembers_home else frozenset[str]()
     try:
@@ -46,7 +47,7 @@ def _owners(replica: Replica, keys: Collection[Key]) -> frozenset[str]:
 def home_to_remember(
     replica: Replica, memory: ReplicaMemory, entry_ids: frozenset[str]
 ) -> frozenset[str] | None:
-    """What the replica is to remember of the home with these config entries; None if it does, or remembers none."""
+    """The config entries that the replica should remember of this home; None if it already does, or cannot remember any."""
     homes = memory.homes.after(entry_ids)
     return homes.own if homes is not memory.homes and replica.remembers_home else None
 
@@ -54,7 +55,7 @@ def home_to_remember(
 def remember_home(
     replica: Replica, memory: ReplicaMemory, entry_ids: frozenset[str], *, is_written: bool = False
 ) -> None:
-    """Remember that the replica is of the home with these config entries, which it does if it `is_written`. Raises ReplicaError."""
+    """Make the replica remember the home with these config entries, unless writing (`is_written`) did so. Raises ReplicaError."""
     home = home_to_remember(replica, memory, entry_ids)
     if home is not None and not is_written:
         replica.remember_home(home)

@@ -1,7 +1,7 @@
-"""What the loop remembers of a replica between passes, so that a pass costs what changed.
+"""The loop's memory of a replica between passes, so that the cost of a pass depends on the number of changes.
 
-Nothing here is needed for being right: a memory whose replica was written by someone else is thrown away, and
-a verifying pass does without any.
+It is only a cache: it is discarded when another program has written to the replica, and a verifying pass does not
+use it.
 """
 
 from collections import ChainMap, Counter
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from engine.core.compare.diff import Difference
 
 _NOBODY = KnownHomes()
-# A write of at least one in so many rows is worth looking whether the replica is equal to the home now.
+# After a write of at least one in so many rows, check whether the replica is now equal to the home.
 _ROWS_PER_WRITE_MAX = 16
 
 
 class ReplicaMemory:
-    """The versions a replica held and those last applied to it, as of its `data_version`."""
+    """The versions that a replica held and those last applied to it, as of its `data_version`."""
 
     def __init__(
         self,
@@ -36,34 +36,34 @@ class ReplicaMemory:
         applied: Mapping[Key, str],
         homes: KnownHomes = _NOBODY,
     ) -> None:
-        """Copies of what was read; `data_version` was taken before."""
+        """Copies both mappings; `data_version` was taken before they were read."""
         self.homes = homes
         self.data_version = data_version
         self.versions: Mapping[Key, str] = dict(versions)
         self.applied: Mapping[Key, str] = dict(applied)
         self._home: Mapping[Key, str] | None = (
-            None  # the home's own, of which these may be; it is never changed
+            None  # the home's own mapping, which the two may be; never mutated
         )
         self.counts = Counter(key.registry for key in versions)
         # Rows of other programs that were given an entity's key, by that key; see `core.diff.adopt`.
         self.aliases: dict[Key, Key] = {}
         self.order: Mapping[Key, int] | None = (
-            None  # the positions that the replica keeps; None: not asked yet
+            None  # the positions that the replica keeps; None: not read yet
         )
-        self._rows: dict[Key, tuple[str, StoredRow]] = {}  # what the last pass read, with its version
-        # All that differed in the last pass; None: not known.
+        self._rows: dict[Key, tuple[str, StoredRow]] = {}  # rows read by the last pass, with their versions
+        # Everything that differed after the last pass; None: unknown.
         self._left: dict[Key, Difference] | None = None
         self.differences: Mapping[Key, Difference] = {}  # of the last pass, while this one runs
-        self.standing: dict[Key, Operation] = {}  # what the last pass planned and was not allowed to do
-        self.reported: dict[Key, Reported] = {}  # and what it reported of that
+        self.standing: dict[Key, Operation] = {}  # planned by the last pass, but not allowed
+        self.reported: dict[Key, Reported] = {}  # its reports of those
 
     @classmethod
     def recalled(
         cls, data_version: int | None, versions: Mapping[Key, str], counts: Counter[str], homes: KnownHomes
     ) -> "ReplicaMemory":
-        """The memory of a replica that is equal to the home of another process, and so are its ledger entries.
+        """The memory of a replica that, like its ledger entries, is equal to the home of an earlier process.
 
-        `versions` are the home's; nothing of them is looked at before it is needed.
+        `versions` are the home's; they are only read when needed.
         """
         memory = cls(data_version, {}, {}, homes)
         memory.versions = memory.applied = memory._home = versions
@@ -74,7 +74,7 @@ class ReplicaMemory:
     def equal(
         cls, data_version: int | None, applied: Mapping[Key, str], homes: KnownHomes
     ) -> "ReplicaMemory":
-        """The memory of a replica that holds what was last applied to it."""
+        """The memory of a replica that holds the versions last applied to it."""
         memory = cls(data_version, applied, {}, homes)
         memory.applied = memory.versions
         return memory
@@ -85,25 +85,25 @@ class ReplicaMemory:
         data_version: int | None,
         read_applied: Callable[[str], Mapping[Key, str] | None] | None,
     ) -> bool:
-        """Whether it is true of a replica with this data version.
+        """Whether the memory is valid for a replica with this data version.
 
-        `read_applied` reads what was last applied: with it all rows are read again, too, and nothing is taken on trust.
+        `read_applied` reads the last applied versions: with it all rows are read again too, and nothing is trusted.
         """
         if data_version != self.data_version:
             return False
         return read_applied is None or (replica.is_unchanged() and read_applied(replica.name) == self.applied)
 
     def widened(self, since: Since | None) -> Since | None:
-        """What may differ now: what changed since the last pass, and what that left; None is everything."""
-        left, self._left = self._left, None  # what a pass that breaks off leaves behind is unknown
+        """The keys that may differ now: those changed since the last pass, and those it left; None means all keys."""
+        left, self._left = self._left, None  # unknown after a pass that is interrupted
         self.differences = left or {}
         if since is None or left is None:
             return None
-        # In their order, because thousands need not be sorted again.
+        # Keep their order, so that thousands need not be sorted again.
         return Since(since.before, dict.fromkeys((*left, *since.keys)).keys())
 
     def leave(self, plan: Plan, verdict: Verdict, *, is_known: bool) -> None:
-        """Note what the pass found; `is_known` says whether all the others will agree in the next one, too."""
+        """Remember the pass's remaining differences; `is_known`: whether all other keys will still agree in the next pass."""
         self._left = {d.key: d for d in plan.diff.differences} if is_known else None
         self.differences = {}
         self.standing = {o.key: o for o in (*verdict.held, *verdict.waiting)}
@@ -111,9 +111,9 @@ class ReplicaMemory:
     def rows_under(
         self, names: Mapping[Key, Key], read: Callable[[Iterable[Key]], dict[Key, StoredRow]]
     ) -> dict[Key, StoredRow]:
-        """The rows of these keys, by the names they are stored under; `read` fetches those that are not known.
+        """The rows of these keys, by the keys under which they are stored; `read` fetches those not remembered.
 
-        What waits to be deleted or written comes up in every pass, and thousands of rows take seconds to read.
+        Pending deletes and writes are needed in every pass, and reading thousands of rows takes seconds.
         """
         versions, held = self.versions, self._rows
         known = {
@@ -124,7 +124,7 @@ class ReplicaMemory:
             return {key: row for key, (_, row) in known.items()}
         unread = {key: name for key, name in names.items() if key not in known}
         found = read(unread.values())
-        # A row that is gone since, or that its damaged key does not find again, says nothing.
+        # Skip a row that was removed since, or that cannot be found by its damaged key.
         fresh = {key: found.get(name, StoredRow(key, {})) for key, name in unread.items()}
         self._rows = known | {
             key: (self.versions[key], row) for key, row in fresh.items() if key in self.versions
@@ -132,17 +132,17 @@ class ReplicaMemory:
         return fresh | {key: row for key, (_, row) in known.items()}
 
     def remember(self, rows: Mapping[Key, StoredRow]) -> None:
-        """These are there as well: what waits need not be read in the next pass."""
+        """Remember these rows too, so that the next pass need not read those that wait."""
         self._rows |= {key: (self.versions[key], row) for key, row in rows.items()}
 
     def adopt(self, versions: Mapping[Key, str], aliases: Mapping[Key, Key]) -> None:
-        """Take over what `core.diff.adopt` found."""
+        """Apply the result of `core.diff.adopt`."""
         if aliases:
             self.versions = dict(versions)
             self.aliases.update(aliases)
 
     def share(self, wanted: Mapping[Key, str]) -> None:
-        """Hold the home's own versions where these are equal to them: copies for each replica add up."""
+        """Use the home's own versions if they are equal, because copies for each replica add up."""
         are_same = self.applied is self.versions
         versions = wanted if self.versions == wanted else self._own(self.versions)
         if are_same:
@@ -161,9 +161,9 @@ class ReplicaMemory:
         *,
         drops_replaced: bool,
     ) -> None:
-        """Follow what the pass wrote: operations that were carried out, and bookkeeping that was settled.
+        """Update the memory with the operations that were carried out and the ledger entries that were corrected.
 
-        `drops_replaced` is the replica's: other replicas keep a row whose entity_id another one has now.
+        `drops_replaced` is the replica's: other replicas keep a row whose entity_id another row now has.
         """
         operations, settled = list(operations), list(settled)
         if not operations and not settled:
@@ -188,14 +188,14 @@ class ReplicaMemory:
                 versions[operation.key] = applied[operation.key] = wanted[operation.key]
                 self.counts[operation.key.registry] += 1
                 if operation.moved_from is None and operation.replaces is None:
-                    left.pop(operation.key, None)  # it is equal now, and only this row was touched
+                    left.pop(operation.key, None)  # now equal, and no other row was changed
         applied = _settle(versions, applied, settled)
         self.versions, self.applied = versions, applied
         if len(operations) * _ROWS_PER_WRITE_MAX >= len(versions):
             self.share(wanted)
 
     def _fill(self, wanted: Mapping[Key, str]) -> None:
-        """Nothing was there, and all that is wanted was written."""
+        """Remember a first fill: the replica was empty, and everything wanted was written."""
         self.versions = self.applied = self._home = wanted
         self.counts = Counter(key.registry for key in wanted)
         self._left = {} if self._left is not None else None
@@ -205,7 +205,7 @@ class ReplicaMemory:
         return self.versions == wanted and self.applied == wanted
 
     def _own(self, versions: Mapping[Key, str]) -> dict[Key, str]:
-        """Versions that may be changed: those of a memory are its own, unless they are the home's."""
+        """A mapping that may be mutated: `versions` itself, or a copy if it is the home's."""
         is_own = isinstance(versions, dict) and versions is not self._home
         return versions if is_own else dict(versions.items())  # type: ignore[return-value]
 
@@ -213,7 +213,7 @@ class ReplicaMemory:
 def _settle(
     versions: dict[Key, str], applied: dict[Key, str], settled: Sequence[tuple[Key, str | None]]
 ) -> dict[Key, str]:
-    """Versions last applied with the bookkeeping of a pass; those of `versions` themselves stay these if it agrees with them."""
+    """The last applied versions with a pass's corrections; the mapping `versions` itself stays if they agree with it."""
     if applied is versions:
         if all(versions.get(key) == version for key, version in settled):
             return versions
@@ -227,7 +227,7 @@ def _settle(
 
 
 def known_to(memories: Sequence[ReplicaMemory]) -> Mapping[Key, str]:
-    """What some replica holds of ours, as it was last applied."""
+    """The last applied versions of our rows in any of the replicas."""
     # Merged only when something iterates over all of it.
     return (
         memories[0].applied
@@ -237,14 +237,14 @@ def known_to(memories: Sequence[ReplicaMemory]) -> Mapping[Key, str]:
 
 
 def versions_of(replica: Replica, snapshot: Snapshot) -> Mapping[Key, str]:
-    """The versions of a replica that is equal to a snapshot."""
+    """The versions that a replica equal to the snapshot has."""
     return snapshot.home.row_versions if replica.stores_derived else snapshot.home.hashes
 
 
 def rows_of(
     replica: Replica, memory: ReplicaMemory, keys: Sequence[Key], since: Since | None
 ) -> dict[Key, StoredRow]:
-    """The rows of these keys: made of the snapshot that the replica was found equal to, or read."""
+    """The rows of these keys: made from the snapshot that the replica was found equal to, or read."""
     rows: dict[Key, StoredRow] = {}
     if since is not None and since.before is not None:
         before = since.before
@@ -253,7 +253,7 @@ def rows_of(
         rows = {
             key: row_of(before.home.records[key], derived.get(key))
             for key in keys
-            # Equal versions are equal rows.
+            # Equal versions mean equal rows.
             if key in before.home.records and memory.versions[key] == versions[key]
         }
     names = {key: memory.aliases.get(key, key) for key in keys if key not in rows}

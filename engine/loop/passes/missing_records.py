@@ -1,4 +1,4 @@
-"""What a pass missed in Home Assistant, noted once the replicas were applied: the next look may confirm that it is gone."""
+"""Records absences after a pass has written its replicas, so that a later look may confirm that the records are gone."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from engine.loop.passes.replica_pass import ReplicaPass
 
 
 def note_absences(context: PassContext, passes: Sequence[ReplicaPass]) -> None:
-    """Remember what the read missed of all that these replicas hold, after they were applied, in the thread that calls."""
+    """Remember which of these replicas' records the read missed, after they were written, in the calling thread."""
     try:
         with context.reporting_shortage(passes[0].name):
             _note_absences(context, passes)
@@ -22,7 +22,7 @@ def note_absences(context: PassContext, passes: Sequence[ReplicaPass]) -> None:
 def _note_absences(context: PassContext, passes: Sequence[ReplicaPass]) -> None:
     compared = [(p, p.comparison) for p in passes if p.comparison is not None]
     if all(comparison.verdict.refused_whole for _, comparison in compared):
-        return  # nothing was looked at, or what was read is not of the home
+        return  # no replica was compared, or the read is of another home
     kept = frozenset[Key]().union(*(comparison.kept.keys for _, comparison in compared))
     known = known_to([p.remembered for p in passes if p.remembered is not None])
     changed = [one.changed_keys for one in passes]

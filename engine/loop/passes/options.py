@@ -1,4 +1,4 @@
-"""How one pass is to be done, and what is known before it begins."""
+"""The options of one pass, and the changes known before it begins."""
 
 from collections.abc import Mapping, Set
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from engine.core.words import Mode
 
 
 class PassOptions(msgspec.Struct, frozen=True):
-    """How one pass is to be done."""
+    """The options of one pass."""
 
     mode: Mode
     policy: Policy
@@ -21,14 +21,14 @@ class PassOptions(msgspec.Struct, frozen=True):
     site: str
     confirm_deletes: bool = False
     expected: Mapping[str, str] | None = None  # fingerprints of a saved plan, by replica
-    places: Mapping[str, str] = {}  # which stores the replicas are, where one may be exchanged for another
-    verify: bool = True  # read what the replicas hold, whatever is remembered of them
+    places: Mapping[str, str] = {}  # names of the replicas' stores, if one may be exchanged for another
+    verify: bool = True  # read the replicas in full, whatever is remembered of them
 
 
 class Since(NamedTuple):
-    """The replica was compared with `before`, and what is desired now differs from that in `keys` at most.
+    """The changes since a replica was compared with `before`: the desired state differs from that at most in `keys`.
 
-    Without `before` another process compared it: what its rows hold besides what counts is not known.
+    Without `before`, another process compared it, and the unhashed fields of its rows are unknown.
     """
 
     before: Snapshot | None
@@ -36,7 +36,7 @@ class Since(NamedTuple):
 
 
 def what_changed(before: Snapshot | None, desired: Snapshot) -> Since | None:
-    """What changed since a replica was compared with `before`, when that is what `desired` was made from."""
+    """The changes since a replica was compared with `before`; None unless `desired` was made from that."""
     if before is None:
         return None
     if desired.home.generation is before.home.generation:

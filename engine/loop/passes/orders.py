@@ -1,4 +1,4 @@
-"""The user's order of areas and floors, kept by replicas of which rows may be restored one day."""
+"""The user's order of areas and floors, for replicas from which rows may be restored."""
 
 from collections.abc import Mapping
 
@@ -10,9 +10,9 @@ from engine.ports import Replica, Run
 
 
 def order_to_keep(replica: Replica, memory: ReplicaMemory, desired: Snapshot) -> Mapping[Key, int] | None:
-    """The order that the replica is to keep; None if it keeps that one, or none. Raises ReplicaError."""
+    """The order that the replica should keep; None if it already keeps it, or keeps none. Raises ReplicaError."""
     if not replica.keeps_order or desired.home.set_aside:
-        return None  # a row that is set aside keeps its place, which this read does not know
+        return None  # a row that is set aside keeps its position, which this read does not know
     if memory.order is None:
         memory.order = replica.order()
     wanted = later_order(memory.order, desired.home.positions, desired.reading.registries)
@@ -22,7 +22,7 @@ def order_to_keep(replica: Replica, memory: ReplicaMemory, desired: Snapshot) ->
 def remember_order(
     replica: Replica, memory: ReplicaMemory, desired: Snapshot, run: Run, *, is_written: bool = False
 ) -> None:
-    """Have the replica keep the order if it is another than the one it keeps, which it does if it `is_written`. Raises ReplicaError."""
+    """Make the replica keep the order if it keeps another one, unless writing (`is_written`) did so. Raises ReplicaError."""
     wanted = order_to_keep(replica, memory, desired)
     if wanted is None:
         return

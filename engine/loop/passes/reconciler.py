@@ -1,7 +1,7 @@
 """The reconciler: read Home Assistant, then compare, apply and report every replica. One call is one pass.
 
-A pass keeps nothing in memory that the next one needs, so it may be cut off anywhere and simply run again.
-`warm_start` says what it may leave out because an earlier process learned it.
+A pass keeps nothing in memory that the next one needs, so it may be interrupted anywhere and simply run again.
+`warm_start` decides what it may skip because an earlier process did it.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -30,9 +30,9 @@ from engine.process.offload import sleep, to_thread
 
 
 class Reconciler:
-    """Passes over one home. `clock` gives seconds and never jumps, `calendar` says what time they are by other clocks.
+    """Runs passes over one home. `clock` gives seconds and never jumps, `calendar` converts them to other clocks.
 
-    `progress` receives what is being read.
+    `progress` receives the progress of reads.
     """
 
     def __init__(  # noqa: PLR0913 (collaborators)
@@ -47,7 +47,7 @@ class Reconciler:
         calendar: Callable[[], Calendar] = Calendar,
         cache: CacheFile | None = None,
     ) -> None:
-        """Keep the collaborators; nothing is opened or read yet. Without a `cache` a pass begins with nothing."""
+        """Opens and reads nothing yet. Without a `cache`, a pass starts from nothing."""
         self._source = source
         self._replicas = replicas
         self._ledger = ledger
@@ -58,7 +58,7 @@ class Reconciler:
         self._cache = cache
 
     async def run(self, options: PassOptions) -> Report:
-        """Do one pass. Raises PlanStale; every other failure is part of the report."""
+        """Run one pass. Raises PlanStale; every other failure is part of the report."""
         started = self._clock()
         warm_start = WarmStart(self._cache, self._source, self._ledger, options)
         await warm_start.begin(self._replicas)
@@ -66,7 +66,7 @@ class Reconciler:
             try:
                 return await self._pass(options, warm_start, started)
             except CacheDamaged:
-                # Nothing was written yet: before that all of the cache is looked at.
+                # Nothing was written yet: the whole cache is checked before any write.
                 warm_start.forget()
                 return await self._pass(options, warm_start, started)
         except SourceError as error:
@@ -93,7 +93,7 @@ class Reconciler:
         """Read Home Assistant and compare every replica with it. Raises SourceError, CacheDamaged."""
         read = await self._source.read(self._progress)
         if warm_start.is_used and read.home.has_odd_rows:
-            # Only a read without a cache knows the position of an unusable row in its list.
+            # Only a read without a cache knows an unusable row's position in its list.
             warm_start.forget()
             read = await self._source.read(self._progress)
         context, passes = await self._compare(read, options, {}, warm_start)
@@ -116,7 +116,7 @@ class Reconciler:
     ) -> tuple[PassContext, list[ReplicaPass]]:
         desired = await to_thread(partial(read.only, options.registries))
         context = PassContext(
-            # What is recalled of a replica was just seen to be true.
+            # The recalled memory of a replica was just verified.
             msgspec.structs.replace(options, verify=False),
             desired,
             self._replicas,
@@ -141,7 +141,7 @@ class Reconciler:
 
 
 def _check_expected(options: PassOptions, passes: Sequence[ReplicaPass]) -> None:
-    """Refuse to continue when a saved plan is not what there is to do now. Raises PlanStale."""
+    """Refuse to continue if a saved plan differs from the fresh one. Raises PlanStale."""
     if options.expected is None:
         return
     expected = options.expected

@@ -1,6 +1,6 @@
-"""One pass over one replica: compare it with the home, apply what the verdict allows, report.
+"""One pass over one replica: compare it with the home, apply the allowed operations, report.
 
-Replicas fail alone: an error of a store is kept in the context under the store's name, and the others are served.
+Replicas fail separately: the context keeps an error under its store's name, and the other replicas are still served.
 """
 
 from collections.abc import Mapping, Set
@@ -29,7 +29,7 @@ from engine.ports import Observed, Replica
 
 
 class ReplicaPass:
-    """What one pass found out, decided and did about one replica. Compare it, then apply, then report; used once."""
+    """The findings, decisions and writes of one pass over one replica: `compare`, then `apply`, then `report`; used once."""
 
     def __init__(
         self,
@@ -39,7 +39,7 @@ class ReplicaPass:
         memory: ReplicaMemory | None = None,
         since: Since | None = None,
     ) -> None:
-        """Nothing is read yet. `memory` is what the pass before left, and is changed by this one."""
+        """Reads nothing yet. `memory` is from the previous pass, and this pass changes it."""
         self._replica = replica
         self._context = context
         self._memory = memory
@@ -47,14 +47,14 @@ class ReplicaPass:
         self._ledger_entries = LedgerEntries(
             replica, context.ledger, context.options.places.get(replica.name)
         )
-        self._desired = context.desired  # with what the replica has of rows that were only partly read
-        self._looked_at: float | None = None  # when the replica was looked at
+        self._desired = context.desired  # with the replica's values for fields that were not read
+        self._looked_at: float | None = None  # when the replica was read
         self._claimed = frozenset[Key]()
-        self.is_applied = False  # all that the verdict allowed
-        self._is_ended = context.options.mode != Mode.APPLY  # when it was compared
-        self._is_unsure = False  # written to with an outcome that is not known
-        self._is_forgetful = False  # what was last applied could not be read
-        self._reported: dict[Key, Reported] | None = None  # by earlier passes, of what still stands
+        self.is_applied = False  # whether all allowed operations were written
+        self._is_ended = context.options.mode != Mode.APPLY  # without writes, it ends with the comparison
+        self._is_unsure = False  # written to, with an unknown outcome
+        self._is_forgetful = False  # the last applied versions could not be read
+        self._reported: dict[Key, Reported] | None = None  # by earlier passes, of operations that still stand
         self.comparison: Comparison | None = None
 
     @property
@@ -64,39 +64,39 @@ class ReplicaPass:
 
     @property
     def memory(self) -> ReplicaMemory | None:
-        """What the next pass may rely on; None when it has to look at the replica."""
+        """The memory for the next pass; None if that must read the replica."""
         return None if self._is_unsure or self.comparison is None else self._memory
 
     @property
     def remembered(self) -> ReplicaMemory | None:
-        """What this pass knows of the replica, sure or not."""
+        """This pass's memory of the replica, reliable or not."""
         return self._memory
 
     @property
     def changed_keys(self) -> Set[Key] | None:
-        """The only keys that can differ; None when every key can."""
+        """The only keys that can differ; None if every key can."""
         return None if self._since is None else self._since.keys
 
     @property
     def planned_keys(self) -> frozenset[Key] | None:
-        """What the operations that would make the replica equal write; None when it could not be compared."""
+        """The keys of the operations that would make the replica equal; None if it could not be compared."""
         return frozenset(o.key for o in self.comparison.plan.operations) if self.comparison else None
 
     @property
     def found_status(self) -> SyncStatus:
-        """The status that the pass comes to at best, when everything that is allowed is written."""
+        """The status that the pass will find if every allowed operation is written."""
         if self.comparison is None:
             return SyncStatus.UNKNOWN
         return status_of(self.comparison, applied=True, failed=self.name in self._context.errors)
 
     @property
     def waiting_keys(self) -> set[Key]:
-        """Records whose delete needs a second look at Home Assistant."""
+        """The records whose deletes need a second look at Home Assistant."""
         return {o.key for o in self.comparison.verdict.waiting} if self.comparison is not None else set()
 
     @property
     def confirmed_by(self) -> float | None:
-        """The first time (Unix seconds) at which a read of Home Assistant confirms a delete that waits; None if none does."""
+        """The earliest time (Unix seconds) at which a read of Home Assistant confirms a waiting delete; None if none waits."""
         if self.comparison is None:
             return None
         look, policy = self._context.look, self._context.options.policy
@@ -105,7 +105,7 @@ class ReplicaPass:
         return self._desired.reading.taken_at + min(waits) if waits else None
 
     async def compare(self) -> None:
-        """Compare the replica, and decide what may be applied."""
+        """Compare the replica, and decide which operations are allowed."""
         self._looked_at = self._context.wall_now
         try:
             self.comparison = await self._context.work_on(self.name, self._compare)
@@ -113,7 +113,7 @@ class ReplicaPass:
             self._context.keep_error(error)
 
     def apply(self) -> None:
-        """Apply what the verdict allows, in the thread that calls. What could not be compared is left alone."""
+        """Apply the allowed operations, in the calling thread. A replica that could not be compared stays as it is."""
         self._is_ended = True
         try:
             with self._context.reporting_shortage(self.name):
@@ -123,15 +123,15 @@ class ReplicaPass:
             self.fail(error)
 
     def fail(self, error: ReplicaError) -> None:
-        """Report what could not be applied with this error; what the replica holds is not known."""
+        """Report that the operations could not be applied because of this error; the replica's content is unknown."""
         self._is_ended = self._is_unsure = True
         self._context.keep_error(error)
 
     def report(self) -> tuple[ReplicaReport, list[RecordReport]]:
-        """The replica's part of the report, and one entry per record that differed; before it is applied, of what is planned."""
+        """The replica's part of the report, and one entry per record that differed; before `apply`, of the planned operations."""
         context, comparison = self._context, self.comparison
         text = str(error) if (error := context.errors.get(self.name)) else None
-        # Of a pass that failed, too: a fault is reported while it lasts.
+        # Also after a failed pass: a fault is reported while it lasts.
         note = self._replica.take_note() if self._is_ended else None
         if comparison is None:
             return msgspec.structs.replace(unknown_replica(self.name, text), note=note), []
@@ -164,7 +164,7 @@ class ReplicaPass:
         self._desired, wanted = desired, versions_of(replica, desired)
         if self._since is None:
             memory.share(wanted)
-        versions, applied = memory.versions, memory.applied  # the home's own by now, where they are equal
+        versions, applied = memory.versions, memory.applied  # by now the home's own mappings, if equal
         sides, registries = (wanted, versions, applied), desired.reading.registries
         diff = compare(*sides, registries, self.changed_keys, kept.keys, known=memory.differences)
         plan = self._plan(diff, desired, memory)
@@ -172,7 +172,7 @@ class ReplicaPass:
         verdict = review(
             plan,
             desired,
-            # Without a record of it, the rows in the replica say which home it belongs to.
+            # If no home is remembered, the replica's rows show which home it belongs to.
             applied=applied or versions,
             homes=memory.homes,
             observed_count=observed_count,
@@ -193,7 +193,7 @@ class ReplicaPass:
             desired,
             rows_of(replica, memory, keys, self._since),
             with_derived=replica.stores_derived,
-            # Without the ledger every row that Home Assistant lacks looks foreign, ours among them.
+            # Without the ledger every row that Home Assistant lacks looks foreign, including our own.
             prune_foreign=self._context.options.policy.prune_foreign and not self._is_forgetful,
             known=memory.standing,
         )
@@ -202,7 +202,7 @@ class ReplicaPass:
         self, plan: Plan, verdict: Verdict, observed_count: int, kept: Kept, versions: Mapping[Key, str]
     ) -> Comparison:
         if verdict.refused_whole:
-            self._memory = None  # its rows were given the keys of another home's records
+            self._memory = None  # its rows have been given keys of another home's records
         foreign = [d.key for d in plan.diff.differences if d.cause is Cause.FOREIGN]
         return Comparison(
             plan,
@@ -216,7 +216,7 @@ class ReplicaPass:
         )
 
     def _is_narrow(self, plan: Plan, verdict: Verdict, kept: Kept) -> bool:
-        """Whether the next pass need only look at what changed and at what this one leaves."""
+        """Whether the next pass need only compare changed keys and those that this one leaves."""
         if self._is_forgetful or kept.surplus:
             return False
         if any(d.cause is Cause.FOREIGN for d in plan.diff.differences):
@@ -225,16 +225,16 @@ class ReplicaPass:
         return not (is_left and self._context.desired.home.has_odd_rows)
 
     def _refresh_memory(self) -> ReplicaMemory:
-        """What the replica holds: as it is remembered, or observed when someone else may have written to it."""
+        """The replica's content: from memory, or observed if another program may have written to it."""
         context, replica = self._context, self._replica
         verify, memory, data_version = context.options.verify, self._memory, replica.data_version()
         if memory is not None and memory.holds(replica, data_version, context.applied if verify else None):
             return memory
         self._since = self._memory = None
         versions = (observed := replica.observe()).versions
-        _ = verify and replica.digest(reread=False)  # for the next pass that verifies
+        _ = verify and replica.digest(reread=False)  # for the next verifying pass
         applied = context.applied(self.name)
-        # Without memory every difference is pending and no row is known to be ours: nothing is deleted.
+        # Without the ledger every difference is pending and no row is known to be ours, so nothing is deleted.
         self._is_forgetful = applied is None
         applied = self._ledger_entries.about(versions, applied)
         homes = known_homes(replica, context.ledger, versions, context.note_error)
@@ -244,10 +244,10 @@ class ReplicaPass:
         return memory
 
     def _claim_returned(self, memory: ReplicaMemory, observed: Observed) -> None:
-        """Take for ours what an earlier owner wrote, or what returned (an InfluxDB lost the tombstone in a crash).
+        """Claim the rows that an earlier owner wrote, or that returned (an InfluxDB lost the tombstone in a crash).
 
         Only in a records replica, where other programs have no rows: there a record of this site that Home
-        Assistant once had is one we wrote. In an exclusive one it is ours anyway. It goes with evidence, as any other does.
+        Assistant once had is one we wrote. In an exclusive one it is ours anyway. Its delete needs evidence like any other.
         """
         if self._replica.keeps_ledger:
             return
@@ -274,9 +274,9 @@ class ReplicaPass:
         self.is_applied = True
         replica.upkeep(self._desired, run)
         if comparison.verdict.refused_whole:
-            return  # nothing is booked: it would make the next pass believe that this home is known
+            return  # record nothing: the next pass would take this home for a known one
         fresh: list[tuple[Key, str | None]] = []
-        if not replica.keeps_ledger:  # else it recorded what it wrote in the same transaction
+        if not replica.keeps_ledger:  # else it recorded its writes in the same transaction
             fresh += [(o.key, wanted.get(o.key)) for o in allowed]
             fresh += [(o.moved_from, None) for o in allowed if o.moved_from]
         claimed = [(key, IN_PROGRESS) for key in sorted(self._claimed)]

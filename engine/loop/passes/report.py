@@ -1,4 +1,4 @@
-"""What the replicas of one pass add up to, as one document."""
+"""Combines the results of one pass's replicas into one report."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -23,7 +23,7 @@ from engine.loop.passes.replica_pass import ReplicaPass
 
 
 def apply_passes(context: PassContext, passes: Sequence[ReplicaPass]) -> None:
-    """Apply what was compared, if the mode is to, and note what the read missed, in the thread that calls."""
+    """Apply the compared replicas, if the mode is `apply`, and record absences, in the calling thread."""
     if context.options.mode == Mode.APPLY:
         with context.phase("apply"):
             for one in passes:
@@ -64,7 +64,7 @@ def report_unread(
     at: float,
     seconds: float,
 ) -> Report:
-    """The report of a pass that could not read Home Assistant at a time, Unix seconds, and compared no replica."""
+    """The report of a pass that could not read Home Assistant at this time, Unix seconds, and compared no replica."""
     unknown = [unknown_replica(name, None) for name in replicas]
     return _report(options, SourceReport(origin, False), unknown, {"source": error}, at=at, seconds=seconds)
 

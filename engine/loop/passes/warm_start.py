@@ -1,8 +1,8 @@
-"""What a pass begins with when its process knows nothing, and what it leaves for the next: by way of the pass cache.
+"""Starts a pass of a new process from the pass cache, and writes that cache for the next process.
 
-A pass with a cache ends as one without: reading, comparing and guarding are the same, only that rows with the bytes of last time
-are the records of last time, and that a replica whose rows all have the digest of last time holds the versions of last time.
-A cache with anything odd about it is ignored.
+A pass with a cache has the same result as one without: reading, comparing and guarding are the same, except that rows with
+the same bytes as last time give the same records, and that a replica whose rows have the same digest as last time has the
+same versions. A cache with anything odd about it is ignored.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -33,7 +33,7 @@ from engine.process.offload import Offload, to_thread
 
 
 class WarmStart:
-    """The cache of one pass. `begin` first, `keep` last."""
+    """The use of the cache in one pass. Call `begin` first, `keep` last."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class WarmStart:
         options: PassOptions,
         offload: Offload = to_thread,
     ) -> None:
-        """Nothing is read yet. Without a `file` there is no cache."""
+        """Reads nothing yet. Without a `file` there is no cache."""
         self._file = file
         self._source = source if isinstance(source, Recalling) else None
         self._ledger = ledger
@@ -52,20 +52,20 @@ class WarmStart:
         self._cache: Cache | None = None
         self._before: Snapshot | None = None
         self._memories: dict[str, ReplicaMemory] = {}
-        self._recalled = set[str]()  # the replicas of which those are of the cache's home
-        self._states: dict[str, CachedReplica] = {}  # of the replicas that are as they were
-        self._noted: tuple[CachedReplica, ...] = ()  # in the ledger, also where there is no cache
+        self._recalled = set[str]()  # replicas whose memory is of the cache's home
+        self._states: dict[str, CachedReplica] = {}  # of unchanged replicas
+        self._noted: tuple[CachedReplica, ...] = ()  # in the ledger, even without a cache
         self._replicas: dict[str, Replica] = {}
         self._looked: dict[str, tuple[int | None, str | None]] = {}  # data version and digest of the rows
         self._seed = 0  # of the replicas' digests
 
     @property
     def is_used(self) -> bool:
-        """Whether the pass began with a cache."""
+        """Whether the pass started from a cache."""
         return self._before is not None
 
     async def begin(self, replicas: Sequence[Replica]) -> None:
-        """Let the source begin with what the last pass learned, and see which replicas are as it left them."""
+        """Start the source from the last pass's cache, and find the replicas that are unchanged since."""
         self._replicas = {replica.name: replica for replica in replicas}
         if self._file is None or self._source is None or self._options.mode not in (Mode.APPLY, Mode.DRY_RUN):
             return
@@ -73,7 +73,7 @@ class WarmStart:
         if not self._options.registries >= set(REGISTRIES):
             return
         for replica in replicas:
-            # The pass itself says what is wrong with it.
+            # The pass itself reports the error.
             with suppress(ReplicaError):
                 await self._offload(partial(self._recognise, replica))
 
@@ -93,7 +93,7 @@ class WarmStart:
             self._before = self._source.recall(self._cache)
 
     def _recognise(self, replica: Replica) -> None:
-        """Take over the memory of a replica whose rows and ledger entries are unchanged."""
+        """Recall the memory of a replica whose rows and ledger entries are unchanged."""
         cached = self._cache.front.replicas if self._cache is not None and self._before is not None else ()
         if replica.name not in {state.name for state in (*cached, *self._noted)}:
             return
@@ -107,7 +107,7 @@ class WarmStart:
             assert self._cache is not None, "it says so"
             assert self._before is not None, "asked before"
             front = self._cache.front
-            # A home whose config entries were not read is known by those of what it has, of which there are no rows.
+            # A home whose config entries were not read is identified by those that own its records, which have no rows.
             ids = front.entry_ids if "config_entry" in front.reading.registries else ()
             held = [Key("config_entry", id_) for id_ in ids]
             homes = known_homes(replica, self._ledger, held, _raise)
@@ -115,14 +115,14 @@ class WarmStart:
             memory = ReplicaMemory.recalled(data_version, versions, counts, homes)
             self._recalled.add(replica.name)
         else:
-            # It held what its ledger entries say, and so it does now.
+            # It held the versions in its ledger entries, and still does.
             applied = self._ledger.applied(replica.name)
             homes = known_homes(replica, self._ledger, applied, _raise)
             memory = ReplicaMemory.equal(data_version, applied, homes)
         self._memories[replica.name], self._states[replica.name] = memory, found
 
     def _is_exchanged(self, replica: Replica) -> bool:
-        """Whether the settings name another store than the ledger's entries are about, with the same rows. Raises ReplicaError."""
+        """Whether the ledger's entries are about another store than the settings name, even with the same rows. Raises ReplicaError."""
         entries = LedgerEntries(replica, self._ledger, self._options.places.get(replica.name))
         return not replica.keeps_ledger and entries.is_elsewhere()
 
@@ -134,11 +134,11 @@ class WarmStart:
         self._memories, self._states, self._recalled = {}, {}, set()
 
     def memory_of(self, replica: Replica) -> ReplicaMemory | None:
-        """What is known of a replica; None if it has to be looked at."""
+        """The memory of a replica; None if it has to be read."""
         return self._memories.get(replica.name)
 
     def since(self, replica: Replica, desired: Snapshot) -> Since | None:
-        """What may differ between a replica and what was read now; None if everything may."""
+        """What may differ between a replica and the new read; None if everything may."""
         before = self._before
         if before is None or replica.name not in self._recalled:
             return None
@@ -147,18 +147,18 @@ class WarmStart:
         return Since(None, desired.home.touched) if desired.home.base is before.home.generation else None
 
     async def check(self, passes: Sequence[ReplicaPass]) -> None:
-        """Look at all of the cache before anything is written that rests on it. Raises CacheDamaged."""
+        """Check the whole cache before writing anything that depends on it. Raises CacheDamaged."""
         if self._cache is not None and any(not _found_nothing(one) for one in passes):
             await self._offload(self._cache.check)
 
     async def keep(self, passes: Sequence[ReplicaPass]) -> None:
-        """Leave the next pass what this one learned. Nothing depends on it."""
+        """Write the cache for the next pass. Nothing depends on it."""
         if self._file is None or self._source is None or self._options.mode != Mode.APPLY:
             return
         compared = [one.comparison for one in passes if one.comparison is not None]
         is_refused = any(comparison.verdict.refused_whole for comparison in compared)
         if is_refused or not self._options.registries >= set(REGISTRIES):
-            return  # what was read is not of the home, or not all was compared
+            return  # the read is of another home, or not every replica was compared
         with suppress(ReplicaError, CacheDamaged):
             await self._offload(partial(self._keep, passes))
 
@@ -175,7 +175,7 @@ class WarmStart:
         if pieces is not None:
             self._file.write(pieces)
         else:
-            self._file.remove()  # it would be read in vain
+            self._file.remove()  # reading it would be useless
         if states and tuple(states.values()) != self._noted and isinstance(self._ledger, NotesEqual):
             self._ledger.note_equal_replicas(_encode_noted(states.values()))
 
@@ -187,7 +187,7 @@ class WarmStart:
         return encode_learned(learned, states.values(), program=__version__, key=key, before=before)
 
     def _states_after(self, passes: Sequence[ReplicaPass], snapshot: Snapshot) -> dict[str, CachedReplica]:
-        """How the replicas can be known again that hold what was learned, all of it and nothing else."""
+        """The digests by which to recognise the replicas that hold exactly the records that were read."""
         equal = [one for one in passes if self._is_equal(one, snapshot)]
         fresh = [
             self._replicas[one.name]
@@ -198,7 +198,7 @@ class WarmStart:
         key = self._ledger.make_secret() if fresh else None
         self._seed = self._seed if key is None else seed_of(key)
         looked = {one.name: self._looked[one.name] for one in equal if self._is_as_looked(one)}
-        # The ledger last: if its data version is unchanged, its digests are of what was read.
+        # The ledger last: if its data version is unchanged, its digests are of the entries that were read.
         rows = {
             r.name: looked[r.name][1] if r.name in looked else r.digest(seed=self._seed, reread=False)
             for r in sorted(fresh, key=lambda r: r.keeps_ledger)
@@ -214,7 +214,7 @@ class WarmStart:
         return states if has_ledger else {}
 
     def _is_as_looked(self, one: ReplicaPass) -> bool:
-        """Whether the rows are those of the first look, because none was written since."""
+        """Whether the rows are still those of the first look, because none was written since."""
         version, digest = self._looked.get(one.name, (None, None))
         found = digest is not None and _found_nothing(one)
         return found and version == self._replicas[one.name].data_version()
@@ -237,7 +237,7 @@ class WarmStart:
 
 
 def _found_nothing(one: ReplicaPass) -> bool:
-    """Whether a replica and its ledger entries are as they should be."""
+    """Whether the pass found nothing to correct in a replica or its ledger entries."""
     if one.comparison is None:
         return True
     diff = one.comparison.plan.diff
@@ -248,7 +248,7 @@ def _raise(error: ReplicaError) -> None:
     raise error
 
 
-# Versions mean the same only to a program that hashes as that one did which noted them.
+# Versions are only comparable between programs with the same hash version.
 _Noted: TypeAlias = tuple[int, tuple[CachedReplica, ...]]
 _NOTED = msgspec.json.Decoder(_Noted)
 
