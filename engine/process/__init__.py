@@ -1,1 +1,1 @@
-"""The process itself, whatever it does: its clock, worker threads, memory, open files, and its end."""
+"""The process itself, independent of its task: clock, worker threads, memory, open files, and shutdown."""

@@ -1,8 +1,8 @@
-"""The clock of a process: Unix seconds that never jump, and what they are by the wall clock and the machine's own.
+"""The clock of a process: Unix seconds that never jump, and their conversion to the wall clock and the uptime.
 
-A wall clock may be set while a service runs: ages that are counted with it would be wrong from then on. So the
-process counts from the time it started with, by a clock that cannot be set and that continues while the machine sleeps.
-What is written down or shown is translated to the wall clock as it is set then.
+A wall clock may be set while a service runs: ages measured with it would be wrong from then on. So the
+process counts from its start time, by a clock that cannot be set and that continues while the machine sleeps.
+Times that are stored or shown are converted to the wall clock as it is set then.
 """
 
 import time
@@ -11,14 +11,14 @@ from pathlib import Path
 
 from engine.core.guards.look import Calendar
 
-# Shorter than anything that is reported; and NTP adjusts the rate of both clocks alike.
+# Smaller than any reported duration; and NTP adjusts the rate of both clocks alike.
 _SHIFT_DIGITS = 3
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _UPTIME = Path("/proc/uptime")
 
 
 class ProcessClock:
-    """Call it for the time. `elapsed` counts seconds from anywhere; `boot` and `uptime` are the machine's, or None."""
+    """Returns the time when called. `elapsed` counts seconds from any start; `boot` and `uptime` are the machine's, or None."""
 
     def __init__(
         self,
@@ -27,7 +27,7 @@ class ProcessClock:
         boot: str | None = None,
         uptime: float | None = None,
     ) -> None:
-        """By default the machine's own, where the system reports them."""
+        """The defaults are the machine's own, if the system reports them."""
         if elapsed is None:
             elapsed, boot, uptime = since_boot, read_boot_id(), read_uptime()
         self._wall = wall
@@ -38,21 +38,21 @@ class ProcessClock:
         self._booted_at = None if boot is None or uptime is None else self() - uptime
 
     def __call__(self) -> float:
-        """Now. Never jumps, and so may be far from the wall clock."""
+        """The current time. It never jumps, so it may be far from the wall clock."""
         return self._offset + self._elapsed()
 
     def wall(self) -> float:
-        """Now, by the wall clock."""
+        """The current time by the wall clock."""
         return self._wall()
 
     def calendar(self) -> Calendar:
-        """What the times that this clock gives are, as the wall clock is set now."""
+        """The conversion of this clock's times to the wall clock as it is set now."""
         shift = round(self._wall() - self(), _SHIFT_DIGITS)
         return Calendar(shift, self._boot, self._booted_at)
 
 
 def since_boot() -> float:
-    """Seconds that continue while the machine sleeps, where the system counts them."""
+    """Seconds from any start, which continue while the machine sleeps if the system supports that."""
     if hasattr(time, "CLOCK_BOOTTIME"):
         return time.clock_gettime(time.CLOCK_BOOTTIME)
     return time.monotonic()
@@ -67,7 +67,7 @@ def read_boot_id() -> str | None:
 
 
 def read_uptime() -> float | None:
-    """For how many seconds the machine has been running; None if the system does not report it."""
+    """The seconds since the machine's boot; None if the system does not report them."""
     try:
         return float(_UPTIME.read_text(encoding="ascii").split()[0])
     except (OSError, ValueError, IndexError):

@@ -1,11 +1,11 @@
-"""The end of a program that received a signal: at most `STOP_SECONDS` later, whatever still hangs.
+"""Ends a program after a signal, at most `STOP_SECONDS` later, whatever still hangs.
 
-A call that does not return (a disk that does not answer, a name that is looked up, a store that holds its answer
-back) cannot be cancelled, and Python waits for the thread that made it. What was being written is then undone or
-finished by the next run, as after a kill. A thread of its own keeps the time, woken by the signal itself: the main
-thread may be where no handler of Python's runs, or about to wait, when a signal does not keep it from that.
+A call that does not return (a disk that does not respond, a name lookup, a store that delays its answer)
+cannot be cancelled, and Python waits for its thread. The next run undoes or finishes the interrupted
+writes, as after a kill. A separate thread measures the time, woken by the signal itself: the main
+thread may be where Python runs no signal handlers, or about to start a wait that the signal no longer interrupts.
 
-It must do nothing that may wait: another thread prints its message.
+The thread must do nothing that may wait: another thread prints its message.
 """
 
 import os
@@ -16,17 +16,17 @@ from contextlib import contextmanager
 
 from engine.process.waiting import OneTimeEvent, ends_within
 
-# Of the second within which the program ends; the rest is for what the operating system does at a process's end, and for a
-# loaded machine, where a thread that is woken waits for its turn.
+# Part of the second within which the program ends; the rest is for the operating system to end the process, and for a
+# loaded machine, where a woken thread has to wait for its turn.
 STOP_SECONDS = 0.7
 _FAREWELL_SECONDS = 0.05
 
 
 class Deadline:
-    """Ends the process `seconds` after the first SIGINT or SIGTERM, unless all is over by then; None: never.
+    """Ends the process `seconds` after the first SIGINT or SIGTERM, unless the program has finished by then; None: never.
 
-    `wake` is called with the signal, to let a main thread that waits run its handler. `exit_code` and `farewell` say how
-    it ends: the code for a signal's number, and what is called before.
+    `wake` is called with the signal, so that a waiting main thread runs its handler. `exit_code` returns the code for a
+    signal's number; `farewell` is called before the end.
     """
 
     def __init__(self, seconds: float | None) -> None:
@@ -35,11 +35,11 @@ class Deadline:
         self.farewell: Callable[[int], None] = lambda _signal_number: None
         self._seconds = seconds
         self._over = OneTimeEvent()
-        self._left: list[threading.Thread] | None = None  # once over: who still keeps Python from ending
+        self._left: list[threading.Thread] | None = None  # threads that still keep Python from ending
         self.signals: int | None = None  # the pipe that signals are written to, while the block runs
 
     def watch(self, wakeups: int) -> None:
-        """Wait for a signal's number in this pipe, and then for the end. Runs in a thread of its own."""
+        """Wait for a signal's number in this pipe, then for the deadline. Runs in a separate thread."""
         number = _first_signal(wakeups)
         if number is None:
             self._over.close()
@@ -53,14 +53,14 @@ class Deadline:
         os._exit(self.exit_code(number))
 
     def begin(self, exit_code: int) -> None:
-        """Count from now, as if a signal had come, and end with this code. It starts no thread and needs no memory to speak of."""
+        """Start the deadline now, as if a signal had come, and end with this code. Starts no thread and needs hardly any memory."""
         self.wake, self.farewell = lambda: None, lambda _signal_number: None
         self.exit_code = lambda _signal_number: exit_code
         if self.signals is not None:
             os.write(self.signals, bytes((signal.SIGTERM,)))
 
     def close(self) -> None:
-        """The program has finished; only threads that hang may delay its end now."""
+        """Note that the program has finished; only hanging threads may now delay its end."""
         here = threading.current_thread()
         self._left = [thread for thread in threading.enumerate() if not thread.daemon and thread is not here]
         self._over.set()
@@ -71,7 +71,7 @@ class Deadline:
 
 
 def _first_signal(wakeups: int) -> int | None:
-    """The first of the signals that end a program; None when all is over without one."""
+    """Wait for the first signal that ends a program; None if the program finishes without one."""
     with open(wakeups, "rb", buffering=0) as numbers:
         while read := numbers.read(1):
             if read[0] in (signal.SIGINT, signal.SIGTERM):
@@ -81,7 +81,7 @@ def _first_signal(wakeups: int) -> int | None:
 
 @contextmanager
 def deadline(seconds: float | None) -> Iterator[Deadline]:
-    """Hold the program to its end while the block runs, and behind it. Only for the main thread."""
+    """Enforce the deadline during the block and after it. Only for the main thread."""
     made = Deadline(seconds)
     wakeups, signals = os.pipe()
     os.set_blocking(signals, False)

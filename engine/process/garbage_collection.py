@@ -1,21 +1,21 @@
-"""Python's search for reference cycles, kept from looking through a whole home over and over.
+"""Keeps Python's garbage collection from traversing a whole home over and over.
 
-A pass makes tens of thousands of records that live until it ends and hardly any cycle; the search would go
-through all of them many times. Cold, with 20,000 entities, a pass took 1,144 ms with it and 601 ms without
-(bench, 2026-11-23). Memory is freed by reference counts as ever.
+A pass creates tens of thousands of records that live until it ends and hardly any cycles; the collector would
+traverse all of them many times. A cold pass with 20,000 entities took 1,144 ms with it and 601 ms without
+(bench, 2026-11-23). Reference counts still free memory as usual.
 """
 
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# Allocations between two looks at the youngest objects, and such looks before older ones are looked at.
+# Allocations between two collections of the youngest objects, and such collections before one of older objects.
 _SERVICE_THRESHOLDS = (50_000, 20, 50)
 
 
 @contextmanager
 def without_garbage_collection() -> Iterator[None]:
-    """No search while the block runs: for a command that ends soon."""
+    """Disable the collector during the block: for a command that ends soon."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -26,13 +26,13 @@ def without_garbage_collection() -> Iterator[None]:
 
 
 def ends_soon() -> bool:
-    """Whether this process is a command, which looks for no cycles and need not be sparing with memory."""
+    """Whether this process is a command, which collects no cycles and need not save memory."""
     return not gc.isenabled()
 
 
 @contextmanager
 def rare_garbage_collection() -> Iterator[None]:
-    """Seldom a search while the block runs: for a service, which must not grow for years."""
+    """Collect rarely during the block: for a service, which runs for years and must not grow."""
     before, was_enabled = gc.get_threshold(), gc.isenabled()
     gc.set_threshold(*_SERVICE_THRESHOLDS)
     gc.enable()

@@ -1,4 +1,4 @@
-"""How this program was installed, and so how the client of Kafka is added to it. Asked only where that is missing.
+"""How this program was installed, and so how to add Kafka's client. Used only if the client is missing.
 
 Each answer is a command that was tried in such an installation (2026-11-29).
 """
@@ -8,7 +8,7 @@ import shlex
 import sys
 from pathlib import Path
 
-KAFKA_CLIENT = "confluent-kafka>=2.16,<2.17"  # as pyproject.toml has it
+KAFKA_CLIENT = "confluent-kafka>=2.16,<2.17"  # as in pyproject.toml
 _GLIBC_MIN = (2, 28)  # of its wheels; there are none for musl (PyPI, 2026-11-29)
 
 _ENVIRONMENT = Path(sys.prefix).resolve()
@@ -20,7 +20,7 @@ def how_to_add_kafka(
     program: Path = _PROGRAM,
     libc: tuple[str, str] | None = None,
 ) -> str:
-    """What to do, one sentence. `environment` is the one that runs, `program` the folder that has `engine`."""
+    """The next step, one sentence. `environment` is the running one, `program` the folder that contains `engine`."""
     if not _has_wheel(*(libc or platform.libc_ver())):
         return "Its wheels need glibc 2.28 or later: run the image of ops/Dockerfile, which has it."
     if environment == program / "venv" and (program / "run.py").exists():

@@ -1,7 +1,8 @@
-"""Where blocking work is done: in a worker thread, and in tests of virtual time right here.
+"""Runs blocking work: in a worker thread, or in the calling thread in tests with virtual time.
 
-A process that keeps many homes has threads of its own (`engine/sites/threads.py`). A command that waits for nothing but files and stores needs neither threads nor
-an event loop (`run_alone`), and loads neither: that would take longer than its whole pass.
+A process that keeps many homes has its own threads (`engine/sites/threads.py`). A command that only waits for files
+and stores needs neither threads nor an event loop (`run_alone`), and loads neither: that would take longer than its
+whole pass.
 """
 
 import time
@@ -11,7 +12,7 @@ from typing import Protocol, TypeVar
 
 T = TypeVar("T")
 
-# What is called between two pieces of work where there is no event loop; None if there is one.
+# The function to call between two pieces of work without an event loop; None with one.
 _BETWEEN: ContextVar[Callable[[], object] | None] = ContextVar("between", default=None)
 
 # The complete advice for a shortage of memory.
@@ -21,16 +22,16 @@ _NAP_SECONDS = 0.05
 
 
 class Offload(Protocol):
-    """Does blocking work without blocking the event loop."""
+    """Runs blocking work without blocking the event loop."""
 
     async def __call__(self, work: Callable[[], T]) -> T:
-        """The result of `work()`, or what it raised."""
+        """Return the result of `work()`, or raise its exception."""
 
 
 async def to_thread(work: Callable[[], T]) -> T:
-    """Do the work in a thread of anyio's pool, or where there is no event loop right here.
+    """Run the work in a thread of anyio's pool, or in the calling thread without an event loop.
 
-    It runs to its end even if the waiting is cancelled.
+    It runs to its end even if the wait for it is cancelled.
     """
     between = _BETWEEN.get()
     if between is not None:
@@ -42,7 +43,7 @@ async def to_thread(work: Callable[[], T]) -> T:
 
 
 async def sleep(seconds: float) -> None:
-    """Wait, with an event loop or without."""
+    """Wait `seconds`, with an event loop or without."""
     between = _BETWEEN.get()
     if between is None:
         import anyio
@@ -57,9 +58,9 @@ async def sleep(seconds: float) -> None:
 
 
 def run_alone(work: Callable[[], Coroutine[None, None, T]], between: Callable[[], object]) -> T:
-    """Run asynchronous work to its end that waits for nothing but `to_thread` and `sleep`, without an event loop.
+    """Run asynchronous work that only waits for `to_thread` and `sleep` to its end, without an event loop.
 
-    `between` is called before each piece of work, and now and then during a sleep; what it raises ends all of it.
+    `between` is called before each piece of work, and repeatedly during a sleep; its exceptions end the work.
     """
     before = _BETWEEN.set(between)
     waiting = work()
@@ -75,5 +76,5 @@ def run_alone(work: Callable[[], Coroutine[None, None, T]], between: Callable[[]
 
 
 def lacks_memory(error: BaseException) -> bool:
-    """Whether memory ran out: for an object, or for the stack of one more thread, of which Python says no more than this."""
+    """Whether memory ran out: for an object, or for another thread's stack, which only Python's message shows."""
     return isinstance(error, MemoryError) or "start new thread" in str(error)

@@ -1,7 +1,7 @@
-"""How many files a service may open at once: as many as it may have, and never so few that it could not work.
+"""The limit on a service's open files: raised as far as allowed, and refused if too low to work.
 
-SQLite needs three for each connection to a file, Home Assistant, InfluxDB and every client of the API one; with fewer than
-here, a single client could keep the mirror from its own files.
+SQLite needs three for each connection to a file, Home Assistant, InfluxDB and every client of the API one each; below
+this minimum, a single client could keep the mirror from opening its own files.
 """
 
 import resource
@@ -14,7 +14,7 @@ _FILES_WANTED = 1024
 
 
 def raise_file_limit() -> None:
-    """Raise the soft limit, where the hard one allows it. Raises SettingsError when too few remain."""
+    """Raise the soft limit as far as the hard limit allows. Raises SettingsError if that is too low."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     allowed = _FILES_WANTED if hard == resource.RLIM_INFINITY else min(hard, _FILES_WANTED)
     if soft != resource.RLIM_INFINITY and soft < allowed:

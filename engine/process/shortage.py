@@ -1,6 +1,7 @@
-"""What the system did not give, when that ends a command: memory, files that may be open, room on the disk.
+"""Reports a shortage that ends a command: of memory, open files, or disk space.
 
-Reports it in a sentence instead of a traceback; what else ends a command unforeseen is a mistake of this program, and shown whole.
+A shortage is reported in a sentence instead of a traceback; any other unexpected exception is a bug of this program, and shown
+in full.
 """
 
 import errno
@@ -24,7 +25,7 @@ _OF_THE_SYSTEM = frozenset(
 
 
 def find_shortage(error: BaseException) -> tuple[str, str] | None:
-    """Message and hint; None when it is no shortage, or not nothing else."""
+    """Message and hint; None if the error is not a shortage, or not only that."""
     if isinstance(error, BaseExceptionGroup):
         found = [find_shortage(each) for each in error.exceptions]
         return found[0] if all(found) else None

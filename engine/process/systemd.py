@@ -1,4 +1,4 @@
-"""Notifies systemd: ready, alive, stopping. Does nothing where there is no systemd.
+"""Notifies systemd: ready, alive, stopping. Does nothing without systemd.
 
 https://www.freedesktop.org/software/systemd/man/latest/sd_notify.html
 """
@@ -19,23 +19,23 @@ class Notifier:
 
     @property
     def alive_seconds(self) -> float | None:
-        """How often to send `alive`: twice as often as systemd requires. None without a watchdog."""
+        """The interval at which to send `alive`, seconds: half of what systemd requires. None without a watchdog."""
         return self._watchdog_seconds / 2 if self._watchdog_seconds else None
 
     def ready(self) -> None:
-        """The service answers."""
+        """Report that the service answers."""
         self._send("READY=1")
 
     def alive(self) -> None:
-        """The event loop runs."""
+        """Report that the event loop runs."""
         self._send("WATCHDOG=1")
 
     def stopping(self) -> None:
-        """The service is ending."""
+        """Report that the service is stopping."""
         self._send("STOPPING=1")
 
     def status(self, text: str) -> None:
-        """One line for `systemctl status`."""
+        """Set the line shown by `systemctl status`."""
         self._send(f"STATUS={text}")
 
     def _send(self, message: str) -> None:
@@ -46,5 +46,5 @@ class Notifier:
             try:
                 sender.sendto(message.encode(), self._address)
             except OSError:
-                # a systemd that does not listen is no reason to fail; its watchdog will act.
+                # systemd not listening is no reason to fail; its watchdog will act.
                 return

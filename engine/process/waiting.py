@@ -1,8 +1,8 @@
-"""Waiting for other threads for so many seconds at most, whatever is done to the wall clock meanwhile.
+"""Waits for other threads with a timeout that does not depend on the wall clock.
 
-Where the C library has no other way (musl, and Pythons that were built for an old glibc), a lock of Python's waits until a
-time by the wall clock. When that is set back by an hour, the wait lasts an hour longer. Waiting here polls the
-system for readable files, which counts elapsed time.
+With some C libraries (musl, and Pythons that were built for an old glibc), Python's locks wait until a
+time by the wall clock. If that is set back by an hour, the wait lasts an hour longer. The waits here poll the
+system for readable files instead, which uses elapsed time.
 """
 
 import os
@@ -21,25 +21,25 @@ class OneTimeEvent:
         self._is_set = False
 
     def set(self) -> None:
-        """It happens now; again changes nothing."""
+        """Signal the event; repeated calls do nothing."""
         if not self._is_set:
             self._is_set = True
             os.close(self._write_end)
 
     def wait(self, seconds: float) -> bool:
-        """Wait until it has happened, so long at most; whether it has."""
+        """Wait for the event, at most `seconds`; returns whether it has happened."""
         poll = select.poll()
         poll.register(self._read_end, select.POLLIN)
         return bool(poll.poll(1000 * seconds))
 
     def close(self) -> None:
-        """Release the pipe. Call it once, after `set`, when no thread waits any more."""
+        """Release the pipe. Call it once, after `set`, when no thread is waiting any more."""
         os.close(self._read_end)
 
 
 def ends_within(thread: threading.Thread, seconds: float) -> bool:
-    """Wait until the thread has ended, so long at most; whether it has."""
+    """Wait for the thread to end, at most `seconds`; returns whether it has."""
     deadline = time.monotonic() + seconds
     while thread.is_alive() and time.monotonic() < deadline:
-        select.poll().poll(1000 * _LOOK_SECONDS)  # of nothing: it sleeps
+        select.poll().poll(1000 * _LOOK_SECONDS)  # polls no files: it only sleeps
     return not thread.is_alive()
