@@ -1,1 +1,1 @@
-"""Files of ours on this machine, whatever they hold: whole or not there, their owner's, locked, and why they fail."""
+"""The program's own files, whatever they contain: written whole or not at all, private to their owner, locked; causes of failures."""

@@ -1,8 +1,8 @@
-"""What the system did not give that a file needs (room, memory, a descriptor, a writable disk): the reason in words, and
-what to change. All of it may pass, and nothing about the file itself has to change, so trying again is worth it.
+"""Shortages that make file access fail (space, memory, descriptors, a writable disk): the reason in words, and
+what to change. All of them may pass without any change to the file itself, so retrying makes sense.
 
-The system's error number is the best evidence. Where a library hides it, the folder is tried: a file without a
-name is made in it, which leaves no trace. The file itself is never opened, because closing it would give up the locks
+The system's error number is the best evidence. If a library hides it, the folder is tested: an unnamed file is
+created in it, which leaves no trace. The file itself is never opened, because closing it would release the locks
 that others in this process hold on it.
 """
 
@@ -13,14 +13,14 @@ from typing import NamedTuple
 
 
 class FileFault(NamedTuple):
-    """`reason` completes "Cannot write FILE: "; `advice` is a sentence."""
+    """A shortage: `reason` completes "Cannot write FILE: ", `advice` is a sentence."""
 
     reason: str
     advice: str
 
 
 def cause_of(number: int, path: Path) -> FileFault | None:
-    """What an error number of the system means for the file at `path`; None if it is no such shortage."""
+    """The meaning of the system's error number for the file at `path`; None if it is not such a shortage."""
     if number == errno.ENOSPC and _is_out_of_inodes(path.parent):
         return FileFault(
             "its disk has no room for another file (no inode is free)",
@@ -58,7 +58,7 @@ def cause_of(number: int, path: Path) -> FileFault | None:
 
 
 def find_number(path: Path) -> int:
-    """The error number of whatever keeps this process from writing beside `path`; 0 where nothing does, or it is not known."""
+    """The error number of the shortage that prevents writing beside `path`; 0 if there is none, or it is unknown."""
     try:
         os.close(
             os.open(path.parent, os.O_RDWR | getattr(os, "O_TMPFILE", os.O_DIRECTORY) | os.O_CLOEXEC, 0o600)
@@ -84,5 +84,5 @@ def _is_out_of_inodes(folder: Path) -> bool:
         disk = os.statvfs(folder)
     except OSError:
         return False
-    # File systems without a table of inodes say 0 of 0.
+    # File systems without an inode table report 0 of 0.
     return disk.f_files > 0 and disk.f_favail == 0

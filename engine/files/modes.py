@@ -1,6 +1,6 @@
-"""Files and folders that we make: whole or not there, and open to those whom they are for, whatever the umask.
+"""Creates the program's files and folders: whole or not at all, and with fixed access rights, whatever the umask.
 
-What holds the home's inventory is its owner's alone (0600). A folder may be entered by others, never written to.
+Files with the home's inventory are private to their owner (0600). Other users may enter a folder, but never write to it.
 """
 
 import os
@@ -22,7 +22,7 @@ _KINDS = (
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and those above it, where they are missing. Raises OSError."""
+    """Create a folder and its missing parents. Raises OSError."""
     if not folder.is_dir():
         if folder.parent != folder:
             make_folder(folder.parent)
@@ -30,12 +30,12 @@ def make_folder(folder: Path) -> None:
 
 
 def kind_of(mode: int) -> str:
-    """What a mode is of that is not a plain file, as a person would call it."""
+    """The name, for users, of the kind of file that has this mode and is not a plain file."""
     return next((name for is_it, name in _KINDS if is_it(mode)), "something else")
 
 
 def check_replaceable(path: Path) -> None:
-    """Raises OSError when something else than a file, or a link to one, stands where a file is to be put."""
+    """Raises OSError if the path holds anything other than a file or a link to one."""
     try:
         mode = path.lstat().st_mode
         if S_ISLNK(mode):  # such as /dev/stdout
@@ -47,9 +47,9 @@ def check_replaceable(path: Path) -> None:
 
 
 def write_whole(path: Path, content: bytes, mode: int) -> None:
-    """Put a file of this content and mode at `path` in one step. Raises OSError; an older file then stays as it was.
+    """Write a file with this content and mode to `path` in one step. Raises OSError; an older file then stays unchanged.
 
-    A link at the path is replaced, never followed; the name of the unfinished file cannot be guessed.
+    A link at the path is replaced, never followed; the name of the temporary file cannot be guessed.
     """
     check_replaceable(path)
     descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)

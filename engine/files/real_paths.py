@@ -4,7 +4,7 @@ import os
 
 
 def real_path(place: str, folders: dict[str, str]) -> str:
-    """As `os.path.realpath`, which looks at every folder above each file again; `folders` are those that were looked at just now."""
+    """As `os.path.realpath`, without checking every folder again for each file; `folders` caches those just resolved."""
     if os.pardir in place.split(os.sep):  # noqa: PTH206 (asked of every home, every two seconds)
         return os.path.realpath(place)
     folder, name = os.path.split(os.path.abspath(place))  # noqa: PTH100

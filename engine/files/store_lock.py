@@ -1,9 +1,9 @@
-"""One service per store: the second one is refused, by the first one's name.
+"""Allows one service per store: a second one is refused with the name of the first.
 
-Two locks, because a store has more names than one. A lock file beside the rows file holds the process that keeps it,
-and is there before the rows file is. The lock on the rows file itself holds whatever name it is reached by: a hard
-link, or a bind mount of the file alone. Links are followed first. Locks belong to the open files, so they end with
-the process however that ends; the lock file stays and means nothing.
+There are two locks, because a store may have several names. A lock file beside the rows file names the process that keeps
+it, and exists before the rows file does. The lock on the rows file itself holds under any of its names: a hard
+link, or a bind mount of the file alone. Links are followed first. Locks belong to open files, so they end with
+the process however it ends; the lock file stays, without effect.
 """
 
 import errno
@@ -23,7 +23,7 @@ _HINT = "Stop that one, or let {} name another file."
 
 
 class HeldStore:
-    """The rows file that is held under every name it has; another one once it is at the path."""
+    """Holds the rows file under all of its names; if another file replaces it at the path, holds that one."""
 
     def __init__(self, rows: Path) -> None:
         self._rows = rows
@@ -31,7 +31,7 @@ class HeldStore:
         self._identity: tuple[int, int] | None = None
 
     def is_followed(self) -> bool:
-        """Whether the file that is held is the one at the path now. A single look, which does not wait for a disk that works."""
+        """Whether the held file is the one at the path now. A single check, which does not wait unless the disk hangs."""
         try:
             status = self._rows.stat()
         except OSError:
@@ -39,9 +39,9 @@ class HeldStore:
         return (status.st_dev, status.st_ino) == self._identity
 
     def follow(self) -> bool:
-        """Hold the file that is at the path now. False when another process holds it.
+        """Hold the file that is at the path now. False if another process holds it.
 
-        Never closes a file that this process may use elsewhere: that would give up SQLite's locks on it.
+        Never closes a file that this process may use elsewhere: that would release SQLite's locks on it.
         """
         try:
             status = self._rows.stat()
@@ -52,7 +52,7 @@ class HeldStore:
         try:
             descriptor = os.open(self._rows, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         except OSError:
-            return True  # the next use of it will report why
+            return True  # its next use will report the reason
         found = os.fstat(descriptor)
         self._identity = found.st_dev, found.st_ino
         self._descriptors.append(descriptor)
@@ -63,21 +63,21 @@ class HeldStore:
         except BlockingIOError:
             return False
         except OSError:
-            pass  # a file system that knows no such locks; the lock file has to do
+            pass  # a file system without such locks; the lock file must suffice
         return True
 
     def close(self) -> None:
-        """Let go of it."""
+        """Release the locks."""
         while self._descriptors:
             os.close(self._descriptors.pop())
 
 
 @contextmanager
 def hold_store(rows: Path, setting: str = "rows.file") -> Iterator[HeldStore]:
-    """Hold the store for this process while the block runs. Raises StoreHeld when another process does, or SettingsError.
+    """Lock the store for this process during the block. Raises StoreHeld when another process holds it, or SettingsError.
 
-    `setting` is what names it.
-    This process must not have the rows file open before the block, nor after it.
+    `setting` is the setting that names the file.
+    This process must not have the rows file open before or after the block.
     """
     try:
         real = Path(os.path.realpath(rows))
@@ -100,7 +100,7 @@ def hold_store(rows: Path, setting: str = "rows.file") -> Iterator[HeldStore]:
                 f"Another service keeps {rows} already, under another name ({_process_that_locks(real)}).",
                 _HINT.format(setting),
             )
-        with suppress(OSError):  # a full disk: the lock holds without the name of its holder
+        with suppress(OSError):  # a full disk: the lock works without its holder's name
             os.ftruncate(descriptor, 0)
             os.write(descriptor, f"process {os.getpid()}\n".encode())
         yield held
@@ -112,7 +112,7 @@ def hold_store(rows: Path, setting: str = "rows.file") -> Iterator[HeldStore]:
 def _open(path: Path, setting: str) -> int:
     try:
         make_folder(path.parent)
-        # Not through a link: what it leads to would lose its content.
+        # Not through a link: its target would lose its content.
         descriptor = os.open(
             path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, OWNER_ONLY
         )
@@ -131,7 +131,7 @@ def _open(path: Path, setting: str) -> int:
 
 
 def _process_that_locks(path: Path) -> str:
-    """Which process holds a lock on the file itself, as far as Linux reports it: `1: FLOCK ADVISORY WRITE 4711 fd:01:42 0 EOF`."""
+    """The process that locks the file itself, if Linux reports it: `1: FLOCK ADVISORY WRITE 4711 fd:01:42 0 EOF`."""
     with suppress(OSError):
         inode = str(path.stat().st_ino)
         for line in Path("/proc/locks").read_text(encoding="ascii").splitlines():
