@@ -1,1 +1,1 @@
-"""Every Prometheus series of one home, from its status and from the sizes of its files."""
+"""All Prometheus series of one home, from its status and the sizes of its files."""

@@ -1,4 +1,4 @@
-"""What the instruments hold, as Prometheus' text: the only module of a home's metrics that loads its client at the first scrape."""
+"""Writes the instruments as Prometheus' text: the only module of a home's metrics that loads Prometheus' client, at the first scrape."""
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import accumulate
@@ -26,10 +26,10 @@ Collect = Callable[[], Iterable[Metric]]
 
 
 class Exposition:
-    """Writes the instruments, and what `others` collect behind them."""
+    """Writes the instruments, and after them the series that `others` collect."""
 
     def __init__(self, instruments: Iterable[Instrument], others: Iterable[Collect]) -> None:
-        # Without, every counter and histogram would come with a second series for when it was created.
+        # Otherwise every counter and histogram would have a second series with its creation time.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self._of_process = CollectorRegistry()
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
@@ -38,7 +38,7 @@ class Exposition:
         self._others = tuple(others)
 
     def collect(self) -> Iterator[Metric]:
-        """All families, in the order in which they were declared."""
+        """All families, in the order of their declaration."""
         yield from self._of_process.collect()
         for instrument in self._instruments:
             yield family_of(instrument)
@@ -47,7 +47,7 @@ class Exposition:
 
 
 class _Collected(CollectorRegistry):
-    """What is encoded: an exposition, and what was collected before."""
+    """The input for encoding: an exposition, and series that were collected before."""
 
     def __init__(self, exposition: Exposition, metrics: Iterable[Metric]) -> None:
         super().__init__()
@@ -61,13 +61,13 @@ class _Collected(CollectorRegistry):
 
 
 def encoded(exposition: Exposition, metrics: Iterable[Metric], accept: str) -> tuple[bytes, str]:
-    """The exposition and these families in the format of the Accept header, and its content type."""
+    """Encode the exposition and these families in the format of the Accept header; returns it with its content type."""
     encode, content_type = choose_encoder(accept)
     return encode(_Collected(exposition, metrics)), content_type
 
 
 def family_of(instrument: Instrument) -> Metric:
-    """An instrument's series as they are now."""
+    """An instrument's current series."""
     name, text = instrument.name, instrument.text
     match instrument:
         case Counter():

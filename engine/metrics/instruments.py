@@ -1,7 +1,7 @@
-"""What the engine counts, without the library that writes it.
+"""The engine's counters, without the library that writes them.
 
-Prometheus' client takes 2 MiB and 30 ms, and many a service is never scraped. So these hold numbers only, and
-`exposition` loads the client for the first scrape. Labels are texts, given in the order in which they were declared.
+Prometheus' client takes 2 MiB and 30 ms, and many services are never scraped. So instruments only hold numbers, and
+`exposition` loads the client at the first scrape. Labels are texts, in the order of their declaration.
 """
 
 from bisect import bisect_left
@@ -12,7 +12,7 @@ Labels = tuple[str, ...]
 
 
 class Number:
-    """One number that is counted up."""
+    """One number that only grows."""
 
     __slots__ = ("value",)
 
@@ -20,12 +20,12 @@ class Number:
         self.value = 0.0
 
     def inc(self, count: int = 1) -> None:
-        """Count so many more."""
+        """Add to the number."""
         self.value += count
 
 
 class Distribution:
-    """How many values were at most how large; the last count is of those above all bounds."""
+    """The number of values up to each bound; the last count is of those above all bounds."""
 
     __slots__ = ("bounds", "counts", "sum")
 
@@ -41,7 +41,7 @@ class Distribution:
 
 
 class Instrument(Protocol):
-    """What stands in a list of instruments."""
+    """An entry in a list of instruments."""
 
     @property
     def name(self) -> str:
@@ -49,7 +49,7 @@ class Instrument(Protocol):
 
     @property
     def text(self) -> str:
-        """What it counts."""
+        """The description of its series."""
 
 
 S = TypeVar("S")
@@ -71,29 +71,29 @@ class _Labelled(Generic[S]):
         self._make = make
         self._series: dict[Labels, S] = {}
         if not labels:
-            self.labels()  # it is there from the start
+            self.labels()  # the series exists from the start
         registry.append(self)
 
     def labels(self, *values: str) -> S:
-        """The series with these labels, made if need be."""
+        """The series with these labels, created if missing."""
         found = self._series.get(values)
         if found is None:
             found = self._series[tuple(map(str, values))] = self._make()
         return found
 
     def series(self) -> list[tuple[Labels, S]]:
-        """All series, for any thread."""
+        """A copy of all series; any thread may call it."""
         return list(self._series.items())
 
 
 class Counter(_Labelled[Number]):
-    """Counts what happens."""
+    """Counts events."""
 
     def __init__(self, name: str, text: str, labels: Labels = (), *, registry: list[Instrument]) -> None:
         super().__init__(name, text, labels, make=Number, registry=registry)
 
     def inc(self) -> None:
-        """Count one more, where there are no labels."""
+        """Count one event, for a counter without labels."""
         self.labels().inc()
 
 
@@ -113,7 +113,7 @@ class Histogram(_Labelled[Distribution]):
 
 
 class Gauge:
-    """A number of the moment: the one that was set, or the one that a function gives at each scrape."""
+    """A current value: the one last set, or the one that a function returns at each scrape."""
 
     def __init__(self, name: str, text: str, *, registry: list[Instrument]) -> None:
         self.name, self.text = name, text
@@ -121,16 +121,16 @@ class Gauge:
         registry.append(self)
 
     def set(self, value: float) -> None:
-        """Replace the number."""
+        """Replace the value."""
         self.read = lambda: value
 
     def set_function(self, read: Callable[[], float]) -> None:
-        """Ask this from now on."""
+        """Call this at each scrape from now on."""
         self.read = read
 
 
 class Info:
-    """Texts that stay as they are."""
+    """Texts that never change."""
 
     def __init__(self, name: str, text: str, values: dict[str, str], *, registry: list[Instrument]) -> None:
         self.name, self.text, self.values = name, text, values

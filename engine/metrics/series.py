@@ -1,8 +1,8 @@
-"""Prometheus metrics: every series, declared once, made from the status and from the passes that ended.
+"""Prometheus metrics: every series, declared once, from the status and the passes that ended.
 
 Nothing is global: a registry belongs to one `Metrics`. Times are exported as timestamps, because "seconds since"
-stops moving exactly when the engine hangs. A time that never was has no series; 0 would be read as 1970. No
-label has an entity, a device, a name or an error's text.
+stops growing exactly when the engine hangs. A time that never occurred has no series; 0 would be read as 1970. No
+label contains an entity, a device, a name or an error's text.
 """
 
 import platform
@@ -40,9 +40,9 @@ _HTTP_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 2.5)
 
 
 class Metrics:
-    """The metrics of one running engine. `replicas` are the names of all it keeps.
+    """The metrics of one running engine. `replicas` are the names of all its replicas.
 
-    `freshness`: how old knowledge may be. Without `status` there are no gauges: of many homes, others are made.
+    `freshness`: how old knowledge may be. Without `status` there are no gauges: services with many homes have others.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Metrics:
         self._growth: Callable[[], Growth | None] = lambda: None
 
     def add(self, collector: "Collector") -> None:
-        """Export these series, too."""
+        """Export these series too."""
         self._added.append(collector)
 
     def _declare_passes(self, registry: list[Instrument]) -> None:
@@ -181,19 +181,19 @@ class Metrics:
             self._losses.labels(_LOSSES.get(what, "error")).inc()
 
     def on_store_sizes(self, sizes: Mapping[str, int]) -> None:
-        """Remember how large the store's files are, bytes by file."""
+        """Remember the sizes of the store's files, bytes by file."""
         self._sizes = dict(sizes)
 
     def watch_streams(self, streams: Callable[[], int]) -> None:
-        """Ask this for the number of open change streams at each scrape."""
+        """Call this for the number of open change streams at each scrape."""
         self._stream_clients.set_function(streams)
 
     def watch_held_logs(self, held_logs: Mapping[str, Callable[[], int]]) -> None:
-        """Ask these for what is held of a replica's log at each scrape."""
+        """Call these for the held bytes of each replica's log at each scrape."""
         self._held_logs = dict(held_logs)
 
     def watch_growth(self, growth: Callable[[], Growth | None]) -> None:
-        """Ask this at each scrape how the history file grows."""
+        """Call this for the growth of the history file at each scrape."""
         self._growth = growth
 
     def write_textfile(self, path: str) -> None:
@@ -210,8 +210,7 @@ class Metrics:
         return self._encoded(self._collected(), accept)
 
     async def answer(self, accept: str) -> tuple[bytes, str]:
-        """The same, made in a worker thread: of 500 homes the text takes 30 ms of processor time."""
-        # What was added is collected here, in the event loop that it belongs to; the rest is for any thread.
+        """As `render`, in a worker thread: for 500 homes the text takes 30 ms of processor time."""
         return await to_thread(partial(self._encoded, self._collected(), accept))
 
     def _collected(self) -> "list[Metric]":

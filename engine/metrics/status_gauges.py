@@ -1,4 +1,4 @@
-"""Gauges of the moment, read from the status at each scrape."""
+"""Gauges of the current status, read at each scrape."""
 
 from collections.abc import Callable, Iterable, Iterator
 
@@ -19,7 +19,7 @@ _KINDS = ("missing", "stale", "orphaned", "foreign")
 
 
 class StatusCollector(Collector):
-    """Gauges of the moment, read from the status at each scrape."""
+    """Reads the gauges from the status at each scrape."""
 
     def __init__(
         self,
@@ -32,11 +32,11 @@ class StatusCollector(Collector):
         self._freshness = freshness
 
     def describe(self) -> Iterable[Metric]:
-        """No metric: nothing is scraped to find out the names."""
+        """No metric, so that registering does not scrape for the names."""
         return ()
 
     def collect(self) -> Iterator[Metric]:
-        """All gauges of this moment."""
+        """All gauges with their current values."""
         status = self._status()
         connected = GaugeMetricFamily(
             "reconcile_source_connected",
@@ -143,7 +143,7 @@ class StatusCollector(Collector):
         yield from (differing, rows)
 
     def _known(self, status: Status) -> dict[str, ReplicaReport]:
-        """The reports of the replicas that are not unknown now. The others have no counts; 0 would read as equal."""
+        """The reports of the replicas that are not unknown now. The others have no counts; 0 would mean equal."""
         now = self._clock()
         words = {r.replica: replica_status(r, now, self._freshness)[0] for r in status.replicas}
         found = status.report.replicas if status.report else ()

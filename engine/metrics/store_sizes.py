@@ -1,6 +1,6 @@
-"""Prometheus series of the store's files: their sizes, how much of a SQLite log others hold, and how the history grows.
+"""Prometheus series of the store's files: their sizes, the part of a SQLite log that others hold, and the history's growth.
 
-A scrape touches no file: it reports what the last pass found, or the last checkpoint of the log.
+A scrape accesses no file: it reports the findings of the last pass, or of the log's last checkpoint.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -13,7 +13,7 @@ from engine.core.state.kept_past import Growth
 def store_series(
     sizes: Mapping[str, int], held_logs: Mapping[str, Callable[[], int]], growth: Growth | None
 ) -> Iterator[Metric]:
-    """All series: of `sizes`, bytes by file, of `held_logs`, which are asked, by replica, and of the history file."""
+    """All series: from `sizes` (bytes by file), from `held_logs` (called, by replica), and of the history file."""
     family = GaugeMetricFamily("reconcile_store_size_bytes", "Size of a file of the store.", labels=("file",))
     for name, size in sizes.items():
         family.add_metric((name,), size)
