@@ -1,1 +1,1 @@
-"""What a pass leaves for the next process, so that it costs what changed. Only a cache: every part may be missing."""
+"""The cache that a pass writes for the next process, so that its cost depends on the changes. Any part may be missing."""

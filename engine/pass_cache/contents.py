@@ -1,14 +1,14 @@
-"""What a pass cache holds, and its form as bytes: sealed, so that whatever is not what we wrote is no cache.
+"""The contents of a pass cache and their format: sealed, so that bytes which we did not write are never taken for a cache.
 
-    mark, seal of the front, length of the front   who wrote it in which form; 52 bytes
-    front      how the home was read, what its lists and the replicas looked like: all that a pass needs to see that nothing changed
-    index      per list row its digest, and the key and version of its record
+    mark, seal of the front, length of the front   format and writer; 52 bytes
+    front      how the home was read, and digests of its lists and replicas: all that a pass needs to see that nothing changed
+    index      for each list row its digest, and the key and version of its record
     records    the records themselves, each a line of JSON
 
-The seal is a digest with a key from the rows file, and covers the digests of index and records, which are taken with the
-same key. So a cache belongs to one rows file; one that is cut off, edited, or of another version is None or CacheDamaged, and then
-everything is read as if there were none. The digest of the records, which are most of it, is a quick one against damage; what a record
-says is checked against its sealed hash when it is decoded.
+The seal is a digest with a key from the rows file, and covers the digests of index and records, which use the
+same key. So a cache belongs to one rows file; a truncated, edited or differently versioned one is None or CacheDamaged, and
+everything is then read as if there were none. The digest of the records, which are most of the cache, is a quick one against
+damage; decoding checks each record against its sealed hash.
 """
 
 from array import array
@@ -28,7 +28,7 @@ from engine.errors import EngineError, SourceInvalid
 from engine.pass_cache.packed import PackedBytes
 from engine.pass_cache.seals import Piece, digest_of, quick_digest
 
-# Another number whenever the form of anything in here changes, or what is made of an answer's bytes.
+# Increase this number whenever the format changes, or the way in which an answer's bytes become records.
 FORM = 4
 # A home of 200,000 entities makes 130 MB.
 BYTES_MAX = 256 * 2**20
@@ -44,16 +44,16 @@ _NO_PLACE: tuple[str, str | None] = ("", None)
 
 
 class CacheDamaged(EngineError):
-    """The cache is not what was written. What it said so far was sealed; the pass begins again without it."""
+    """The cache is damaged. All data read from it so far was sealed; the pass starts again without it."""
 
 
 class ListMap(msgspec.Struct, frozen=True, array_like=True):
-    """One list that Home Assistant answered, of a registry: its stretches (see `RowMap`), none where it is no such answer."""
+    """The list of one registry in Home Assistant's answer: its stretches (see `RowMap`); none if it was not such an answer."""
 
     name: str
     registry: str
     rows: int
-    digests: bytes = b""  # of the stretches, one behind the other
+    digests: bytes = b""  # of the stretches, concatenated
     sizes: tuple[int, ...] = ()
     counts: tuple[int, ...] = ()
 
@@ -67,7 +67,7 @@ class ListRows(msgspec.Struct, frozen=True, array_like=True):
     lengths: list[int]
     entity_ids: list[str] = []
     device_ids: list[str | None] = []
-    extended: bytes = b""  # fingerprints of the extended rows, where those are compared, too
+    extended: bytes = b""  # fingerprints of the extended rows, if those are compared too
 
 
 class CachedReplica(msgspec.Struct, frozen=True, array_like=True):
@@ -79,20 +79,20 @@ class CachedReplica(msgspec.Struct, frozen=True, array_like=True):
 
 
 class CachedSource(msgspec.Struct, frozen=True, kw_only=True):
-    """What reading depended on besides the lists' rows; a source reads again where any of it changed.
+    """The inputs of a read besides the lists' rows; a source reads again if any of them changed.
 
-    `answers` are the digests of what was compared whole, by name; `seed` is that of the rows' fingerprints.
+    `answers` are the digests, by name, of answers that are compared as a whole; `seed` is that of the rows' fingerprints.
     """
 
     form: str
     seed: int
     answers: dict[str, str] = {}
     aliases_ordered: bool = True
-    scopes: dict[str, int] = {}  # entities in categories, by the categories' scope
+    scopes: dict[str, int] = {}  # number of entities in categories, by the categories' scope
 
 
 class Front(msgspec.Struct, frozen=True, kw_only=True):
-    """All but rows. `program` wrote it: another one may make something else of the same bytes."""
+    """Everything except the rows. `program` is the version that wrote it: another may read the same bytes differently."""
 
     program: str
     hash_version: int
@@ -115,10 +115,10 @@ _encode = msgspec.msgpack.Encoder().encode
 
 
 class Cache:
-    """A cache whose front is sealed by us. Lists and their rows are counted through: rows have positions from 0."""
+    """A cache whose front we sealed. Rows are numbered across all lists, from 0."""
 
     def __init__(self, front: Front, key: bytes, read: Read, end: int) -> None:
-        """Index and records follow at `end`, and are read on access."""
+        """Index and records start at `end`, and are read on access."""
         self.front = front
         self._key = key
         self._read = read
@@ -127,12 +127,12 @@ class Cache:
 
     @cached_property
     def starts(self) -> tuple[int, ...]:
-        """The position of each list's first row, and behind them how many rows there are."""
+        """The position of each list's first row, followed by the total number of rows."""
         return tuple(accumulate((listed.rows for listed in self.front.lists), initial=0))
 
     @property
     def count(self) -> int:
-        """How many rows there are."""
+        """The number of rows."""
         return self.starts[-1]
 
     @cached_property
@@ -151,17 +151,17 @@ class Cache:
 
     @cached_property
     def hashes(self) -> "_Hashes":
-        """Their content hashes. Raises CacheDamaged."""
+        """The content hash of each row's record. Raises CacheDamaged."""
         return _Hashes(self.versions)
 
     @cached_property
     def versions(self) -> list[str]:
-        """Their rows' versions. Raises CacheDamaged."""
+        """The row version of each row's record. Raises CacheDamaged."""
         return [version for rows in self.index for version in rows.versions]
 
     @cached_property
     def places(self) -> list[tuple[str, str | None]]:
-        """The entity_id and the device of each row's entity; of other rows nothing. Raises CacheDamaged."""
+        """The entity_id and the device of each row's entity; empty for other rows. Raises CacheDamaged."""
         return [
             place
             for rows in self.index
@@ -174,7 +174,7 @@ class Cache:
 
     @cached_property
     def bounds(self) -> "array[int]":
-        """Where each encoded record begins, and where the last ends. Raises CacheDamaged."""
+        """The offset at which each encoded record begins, and the end of the last. Raises CacheDamaged."""
         lengths = (length for rows in self.index for length in rows.lengths)
         return array("Q", accumulate(lengths, initial=0))
 
@@ -191,7 +191,7 @@ class Cache:
         return self.encoded_together(position, position + 1)
 
     def encoded_together(self, begin: int, end: int) -> Piece:
-        """The encoded records from one position to before another. Raises CacheDamaged."""
+        """The encoded records from position `begin` up to, not including, `end`. Raises CacheDamaged."""
         start, stop = self.bounds[begin], self.bounds[end]
         return self.records[start:stop] if self._packed is None else self._packed.read(start, stop)
 
@@ -207,23 +207,23 @@ class Cache:
         return record
 
     def check(self) -> None:
-        """Look at all of it now. Raises CacheDamaged."""
+        """Check everything now. Raises CacheDamaged."""
         assert self.records is not None, "or it raises"
         if self.bounds[-1] != len(self.records) or len(self.keys) != self.count:
             raise _damaged()
 
     def pack(self) -> None:
-        """Look at all of it now, and keep it in little memory: for a service, which may need it for years. Raises CacheDamaged."""
+        """Check everything now, and keep it compactly: for a service, which may need it for years. Raises CacheDamaged."""
         self.check()
         self._packed = PackedBytes(self.__dict__.pop("records"))
         devices = dict[str | None, str | None]()
         for rows in self.index:
-            rows.lengths.clear()  # the bounds say the same
+            rows.lengths.clear()  # the bounds contain the same
             rows.device_ids[:] = [devices.setdefault(id_, id_) for id_ in rows.device_ids]
 
 
 class _Hashes(Sequence[str]):
-    """The content hashes that rows' versions begin with. Made on access: kept, those of 20,000 entities are 2 MiB."""
+    """The content hashes at the start of the rows' versions. Made on access: those of 20,000 entities would take 2 MiB."""
 
     def __init__(self, versions: Sequence[str]) -> None:
         self._versions = versions
@@ -242,9 +242,9 @@ class _Hashes(Sequence[str]):
 
 
 def open_cache(read: Read, key: bytes, program: str) -> Cache | None:
-    """The cache in these bytes, if they are one that this program wrote for the rows file with that key.
+    """The cache in these bytes; None unless this program wrote it for the rows file with that key.
 
-    `read` returns so many bytes from a place on, or fewer.
+    `read(at, size)` returns up to `size` bytes from the offset `at`.
     """
     start = read(0, _START_BYTES)
     if len(start) < _FRONT_AT or not start.startswith(_MARK):
@@ -259,16 +259,16 @@ def open_cache(read: Read, key: bytes, program: str) -> Cache | None:
     try:
         front = _FRONT.decode(sealed)
     except msgspec.DecodeError:
-        return None  # of the same form and another shape: a program that is being developed
+        return None  # the same format number with other fields: a program under development
     if front.program != program or front.hash_version != HASH_VERSION:
         return None
     return Cache(front, key, read, end)
 
 
 def seal_cache(front: Front, index: Sequence[ListRows], records: Sequence[Piece], key: bytes) -> list[Piece]:
-    """The bytes of a cache in pieces, one behind the other; the sizes and digests in `front` are filled in.
+    """The bytes of a cache in consecutive pieces, with the sizes and digests in `front` filled in.
 
-    No copy is made of the records, which are most of it.
+    The records, which are most of the cache, are not copied.
     """
     encoded_index = _encode(index)
     front = msgspec.structs.replace(

@@ -1,7 +1,8 @@
-"""The file of the pass cache, beside the rows file: whole or not there, and its owner's alone, because it holds the home's inventory.
+"""The file of the pass cache, beside the rows file: written whole or not at all, and private to its owner, because it holds
+the home's inventory.
 
-It is only a cache. What cannot be read or written is as good as no cache, so nothing here raises; and it is not synced to the disk,
-because a file that a power cut tore is not taken for one (`core.cache`).
+It is only a cache. Failing to read or write it is the same as having none, so nothing here raises; and it is not synced to
+the disk, because a file torn by a power cut is recognised as damaged (`pass_cache.contents`).
 """
 
 import os
@@ -14,7 +15,7 @@ from stat import S_ISREG
 from engine.files.modes import OWNER_ONLY, check_replaceable
 
 SUFFIX = ".cache"
-# What every cache begins with, in each of its forms. Something else that is called like a cache is not ours to replace.
+# The first bytes of every cache, in each format. Any other file with the cache's name is not ours to replace.
 BEGINNING = b"ha-reconcile "
 _ABANDONED_SECONDS = 60.0  # no writer takes that long
 
@@ -23,23 +24,23 @@ class PassCacheFile:
     """The cache of the rows file at a path."""
 
     def __init__(self, rows: Path) -> None:
-        """Nothing is looked at yet. A link is followed, as SQLite does."""
+        """Accesses nothing yet. Follows links, as SQLite does."""
         self._rows = rows
 
     @property
     def path(self) -> Path:
-        """Where the cache is."""
+        """The path of the cache."""
         return Path(f"{os.path.realpath(self._rows)}{SUFFIX}")
 
     def read(self, at: int, size: int) -> bytes:
-        """So many bytes from a place on of what is there now; fewer where there are no more."""
+        """Read up to `size` bytes of the current file from the offset `at`."""
         try:
             return self._read(at, size)
         except OSError:
             return b""
 
     def write(self, pieces: Sequence[bytes | bytearray | memoryview]) -> None:
-        """Keep this, one piece behind the other, in place of it. An unfinished file of a process that was killed is replaced, too."""
+        """Replace the cache with these pieces. Also replaces the unfinished file of a killed process."""
         with suppress(OSError):
             path = self.path
             unfinished = path.with_name(f".{path.name}.new")
@@ -61,13 +62,13 @@ class PassCacheFile:
                 raise
 
     def remove(self) -> None:
-        """Keep nothing."""
+        """Remove the cache."""
         with suppress(OSError):
             if self._is_free():
                 self.path.unlink()
 
     def _read(self, at: int, size: int) -> bytes:
-        # Without O_NONBLOCK the opening itself would wait for the writer of what is not a plain file.
+        # Without O_NONBLOCK, opening a pipe would wait for its writer.
         descriptor = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(descriptor, "rb", buffering=0) as file:
             status = os.fstat(descriptor)
@@ -77,7 +78,7 @@ class PassCacheFile:
             return file.read(max(0, min(size, status.st_size - at))) or b""
 
     def _is_free(self) -> bool:
-        """Whether nothing is there, or a cache, be it one that a power cut tore. Raises OSError."""
+        """Whether the path is free or holds a cache, even one torn by a power cut. Raises OSError."""
         try:
             start = self._read(0, len(BEGINNING))
         except FileNotFoundError:

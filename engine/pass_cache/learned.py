@@ -1,4 +1,4 @@
-"""What a read learned, for the cache: the snapshot, in which order its lists had the records, and what they were read from."""
+"""The results of a read, for the cache: the snapshot, the order of records in its lists, and fingerprints of their rows."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from operator import sub
@@ -24,13 +24,13 @@ from engine.pass_cache.contents import (
 from engine.pass_cache.seals import Piece
 
 _Place: TypeAlias = tuple[str, str | None]  # the entity_id and the device of an entity
-# Many at a time, in memory that is used again. A line break within a value is escaped.
+# Encode many at a time, into a reused buffer. A line break within a value is escaped.
 _RECORDS_AT_ONCE = 128
 _encode_lines = msgspec.json.Encoder().encode_lines
 
 
 class LearnedList(msgspec.Struct, frozen=True):
-    """One list in its order; `fingerprints` of its rows, one behind the other, where it has a map, and of their extended rows."""
+    """One list in its order; `fingerprints` are those of its rows, concatenated, if it has a map, and of their extended rows."""
 
     map: ListMap
     keys: Sequence[Key]
@@ -39,7 +39,7 @@ class LearnedList(msgspec.Struct, frozen=True):
 
 
 class Learned(msgspec.Struct, frozen=True):
-    """All that one read learned; `lists` have each record of the snapshot once."""
+    """The results of one read; `lists` contain each record of the snapshot once."""
 
     snapshot: Snapshot
     source: CachedSource
@@ -49,9 +49,9 @@ class Learned(msgspec.Struct, frozen=True):
 def encode_learned(
     learned: Learned, replicas: Iterable[CachedReplica], *, program: str, key: bytes, before: Cache | None
 ) -> list[Piece] | None:
-    """A cache, in pieces, of what was learned, and of the replicas that are equal to it; `before` is the cache that was begun with.
+    """Encode a cache, in pieces, of a read's results and of the replicas equal to them; `before` is the cache that it started from.
 
-    None if this home cannot be kept: rows of it were set aside or only partly read, or it is too large.
+    None if this home cannot be cached: some of its rows were set aside or only partly read, or it is too large.
     """
     snapshot = learned.snapshot
     keys = [key_ for listed in learned.lists for key_ in listed.keys]
@@ -86,7 +86,7 @@ def encode_learned(
 
 
 class _Columns:
-    """Of one list what its records say, gathered as they are encoded or taken over."""
+    """The columns of one list's records, collected while these are encoded or copied."""
 
     def __init__(self) -> None:
         self.lengths: list[int] = []
@@ -94,14 +94,14 @@ class _Columns:
 
 
 class _Rows:
-    """Encodes rows; what the previous cache holds unchanged is taken over as it is, in stretches."""
+    """Encodes rows; copies unchanged ones from the previous cache, in stretches."""
 
     def __init__(self, snapshot: Snapshot, before: Cache | None) -> None:
         self._home = snapshot.home
         self.records: list[Piece] = []
         self._before = before
-        self._known: Mapping[Key, int] = {}  # positions in the cache of before
-        self._changed: set[int] = set()  # those of rows that are others now
+        self._known: Mapping[Key, int] = {}  # positions in the previous cache
+        self._changed: set[int] = set()  # positions of rows that have changed
         self._versions = dict(snapshot.home.row_versions.items())
         found = snapshot.home.records
         column, changed = (found.untouched(), found.layers[1]) if isinstance(found, Layered) else (found, {})
@@ -112,8 +112,8 @@ class _Rows:
     def of(self, listed: LearnedList) -> ListRows:
         """The columns of one list; its records follow in `records`. Raises OverflowError."""
         keys, columns = listed.keys, _Columns()
-        begin = end = 0  # of a stretch of records that stand one behind the other in the cache of before
-        fresh: list[Record] = []  # those behind it that do not
+        begin = end = 0  # of a stretch of records that are consecutive in the previous cache
+        fresh: list[Record] = []  # records after it that are not
         for key, at in zip(keys, map(self._known.get, keys), strict=True):
             if at is None or at in self._changed:
                 if begin < end:
@@ -145,7 +145,7 @@ class _Rows:
         """Encode these. Raises OverflowError."""
         if not records:
             return
-        # Into one piece: thousands of small ones leave holes in the memory of a service.
+        # Into one piece: thousands of small ones would fragment the memory of a service.
         if not self.records or not isinstance(self.records[-1], bytearray):
             self.records.append(bytearray())
         piece = cast("bytearray", self.records[-1])
@@ -165,5 +165,5 @@ class _Rows:
 
 
 def place_of(record: Record) -> _Place:
-    """The entity_id and the device of an entity; of anything else nothing."""
+    """The entity_id and the device of an entity; empty for other records."""
     return (record.entity_id, record.device_id) if isinstance(record, Entity) else ("", None)

@@ -1,4 +1,4 @@
-"""What a pass with a cache needs from the world, as contracts; see `ports`."""
+"""The protocols that a pass with a cache needs; see `ports`."""
 
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
@@ -12,40 +12,40 @@ from engine.ports import Source
 
 @runtime_checkable
 class Recalling(Source, Protocol):
-    """A source that can begin with what an earlier process learned."""
+    """A source that can start from an earlier process's cache."""
 
     def recall(self, cache: Cache | None) -> Snapshot | None:
-        """Begin with what is in a cache, or with nothing; returns its snapshot, None if it is about something else.
+        """Start from a cache, or from nothing; returns its snapshot, None if it is of another source.
 
-        The next read returns what it would return without. It raises CacheDamaged where the cache is not what was written.
+        The next read returns the same as without a cache. It raises CacheDamaged if the cache is damaged.
         """
 
     def has_learned(self) -> bool:
-        """Whether there is anything that the cache does not have yet."""
+        """Whether there is anything that the cache lacks."""
 
     def learned(self) -> Learned | None:
-        """What the last read learned; None if equal answers would not mean an equal home."""
+        """The results of the last read; None if equal answers would not mean an equal home."""
 
 
 @runtime_checkable
 class NotesEqual(Protocol):
-    """A ledger that keeps, beside its entries, how each replica was that they described exactly."""
+    """A ledger that keeps, beside its entries, the digests of each replica that matched them exactly."""
 
     def equal_replicas(self) -> str | None:
-        """What was noted last; None where rows may be of another layout since."""
+        """The text last stored; None if the layout of the rows may have changed since."""
 
     def note_equal_replicas(self, text: str) -> None:
-        """Keep this, in place of what was noted before."""
+        """Store the text, replacing the previous one."""
 
 
 class CacheFile(Protocol):
-    """Where a pass cache is kept. Only a cache: what fails is as good as no cache."""
+    """The storage of a pass cache. Failures are the same as having no cache."""
 
     def read(self, at: int, size: int) -> bytes:
-        """So many bytes from a place on of what is there now; fewer where there are no more."""
+        """Read up to `size` bytes of the current cache from the offset `at`."""
 
     def write(self, pieces: Sequence[Piece]) -> None:
-        """Keep this, one piece behind the other, in place of it."""
+        """Replace the cache with these pieces."""
 
     def remove(self) -> None:
-        """Keep nothing."""
+        """Remove the cache."""

@@ -1,4 +1,4 @@
-"""The snapshot that a cache holds: equal to the one that was written, its records decoded on access."""
+"""The snapshot in a cache: equal to the one that was written, with records decoded on access."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -13,12 +13,12 @@ from engine.core.home.snapshot import Snapshot
 from engine.core.records.record import Key, Record
 from engine.pass_cache.contents import Cache
 
-# Of these something is derived of every record; of others only where they have a position.
+# Every record of these has derived values; records of others only if they have a position.
 _ALWAYS_DERIVED = ("device", "entity")
 
 
 def recall(cache: Cache) -> Snapshot:
-    """The snapshot in a cache. A later access raises CacheDamaged where the cache is not what was written."""
+    """The snapshot in a cache. Later accesses raise CacheDamaged if the cache is damaged."""
     front = cache.front
     positions = Positions(cache.count, lambda: cache.keys)
     made = LazySequence(cache.count, cache.record)
@@ -46,7 +46,7 @@ def recall(cache: Cache) -> Snapshot:
 
 
 class _RecalledEntities(EntityIndex):
-    """The index of entities, made of the columns that hold what it needs."""
+    """The index of entities, built from the cache's columns."""
 
     def __init__(self, cache: Cache) -> None:
         self._cache = cache
@@ -72,7 +72,7 @@ def _counts(cache: Cache) -> Counter[str]:
 
 
 class _Derivations:
-    """The derived values of one home, each made on access."""
+    """The derived values of one home, created on access."""
 
     def __init__(
         self, cache: Cache, records: Mapping[Key, Record], entities: EntityIndex, order: Mapping[Key, int]
@@ -84,17 +84,17 @@ class _Derivations:
 
     @cached_property
     def keys(self) -> list[Key]:
-        """Those of which something is derived."""
+        """The keys of the records with derived values."""
         return [key for key in self._cache.keys if key.registry in _ALWAYS_DERIVED or key in self._order]
 
     def at(self, position: int) -> Derived:
-        """What is derived of one of them."""
+        """The derived values at a position among `keys`."""
         key = self.keys[position]
         as_of, counts = self._cache.front.names_as_of, self._entities.per_device
         return derive(self._records, as_of, [key], counts, self._order)[key]
 
     def column(self) -> LazyMapping[Key, Derived]:
-        """All of it."""
+        """All derived values by key."""
         counts = _counts(self._cache)
         ordered = sum(key.registry not in _ALWAYS_DERIVED for key in self._order)
         count = sum(counts[registry] for registry in _ALWAYS_DERIVED) + ordered

@@ -1,4 +1,4 @@
-"""Digests with the key of a rows file, by which a cache is known to be what was written for that file."""
+"""Digests with the key of a rows file, which show that a cache was written for that file."""
 
 from collections.abc import Iterable
 from hashlib import blake2b
@@ -10,7 +10,7 @@ Piece: TypeAlias = bytes | bytearray | memoryview
 
 
 def digest_of(pieces: Iterable[Piece], key: bytes, size: int) -> bytes:
-    """A digest of so many bytes, which cannot be made without the key."""
+    """A digest of `size` bytes, which cannot be made without the key."""
     digest = blake2b(digest_size=size, key=key)
     for piece in pieces:
         digest.update(piece)
@@ -18,7 +18,7 @@ def digest_of(pieces: Iterable[Piece], key: bytes, size: int) -> bytes:
 
 
 def quick_digest(pieces: Iterable[Piece], key: bytes) -> bytes:
-    """A digest against damage, at a fortieth of the cost: no proof against who knows what he does."""
+    """A digest against damage, at a fortieth of the cost; it does not protect against deliberate changes."""
     digest = xxhash.xxh3_128(seed=int.from_bytes(digest_of((), key, 8), "big"))
     for piece in pieces:
         digest.update(piece)
