@@ -3,11 +3,11 @@
     Home Assistant --> source --> snapshot --> diff --> plan --> guard --> replica --> status
                        (desired)  (+ hashes)  (three-way) (minimal) (may refuse) (apply)
 
-Read in this order: `core/records/record.py` (what is mirrored), `core/compare/diff.py` (what differs, and whose change it
-was), `core/compare/plan.py` (what to do about it), `core/guards/guard.py` (when not to), `loop/passes/reconciler.py` and
+Read in this order: `core/records/record.py` (the mirrored records), `core/compare/diff.py` (their differences and which
+side changed), `core/compare/plan.py` (the operations), `core/guards/guard.py` (refusals), `loop/passes/reconciler.py` and
 `loop/passes/replica_pass.py` (one pass, replica by replica), then one adapter of each kind: `sources/files/capture.py` and
 `replicas/history/replica.py`.
-`DESIGN.md` argues why.
+`DESIGN.md` gives the reasons.
 """
 
 __version__ = "0.2.0"

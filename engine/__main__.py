@@ -1,16 +1,16 @@
 """The command `reconcile`: parse, run one command, answer with an exit code.
 
-The process ends there: Python would first take apart all that the command made, which takes tenths of a second for a large
+The process ends there: Python would first free all of the command's objects, which takes tenths of a second for a large
 home, and wait for threads that are no longer needed.
 
-Nothing is imported here that the arguments may not need; `--help` loads no library.
+It imports only what every command needs; `--help` loads no library.
 """
 
 import os
 import sys
 from types import TracebackType
 
-# Ready before it is needed: it is written when there is no memory for anything else.
+# Created in advance: it is written when there is no memory for anything else.
 _NO_MEMORY = (
     b"Error: Cannot go on: there is not enough memory.\n"
     b"Give this process or machine more memory. Each replica is as before or after a whole transaction.\n"
@@ -18,9 +18,9 @@ _NO_MEMORY = (
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command that `argv` (without the program's name) asks for. Returns the exit code.
+    """Run the command in `argv` (without the program's name). Returns the exit code.
 
-    Without `argv` it is the program's own, and the process ends with that code.
+    Without `argv`, uses the program's own arguments, and ends the process with that code.
     """
     if argv is None and "_ARGCOMPLETE" in os.environ:  # a shell requests completions
         from engine.commandline.completion import answer_shell
@@ -33,8 +33,8 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _end_by_fault(kind: type[BaseException], fault: BaseException, trace: TracebackType | None) -> None:
-    """Show what no command foresaw, and end: Python would wait for threads that may never end."""
-    # Without memory for an exception Python raises SystemError in its place.
+    """Show an unexpected exception, and end: Python would wait for threads that may never end."""
+    # Without memory for an exception, Python raises SystemError instead.
     if isinstance(fault, MemoryError) or "without exception set" in str(fault):
         os.write(2, _NO_MEMORY)
     else:
@@ -63,7 +63,7 @@ def _answer(argv: list[str]) -> int:
         return run_command(arguments)
     except SystemExit as answered:  # argparse handled it: --help, --version or a usage error
         return int(answered.code or 0)
-    except KeyboardInterrupt:  # before our own handlers were in place
+    except KeyboardInterrupt:  # before our own handlers were installed
         return STOPPED_BY_SIGNAL + 2
     finally:
         finish_output()

@@ -1,6 +1,6 @@
-"""Who may write a home. A process that keeps a home by itself holds it for as long as it runs.
+"""Claims on homes: which process may write a home. A process with a single home holds its claim for as long as it runs.
 
-Of many homes an `Ownership` says which ones a process keeps, as claims that begin and end.
+With many homes, an `Ownership` decides which ones a process keeps, as claims that begin and end.
 """
 
 import os
@@ -13,36 +13,36 @@ class Claim(Protocol):
 
     @property
     def owner(self) -> str:
-        """Who holds it, `worker@claim`, for who looks at what was written."""
+        """The holder, `worker@claim`, as readers of the written data see it."""
 
     @property
     def is_exclusive(self) -> bool:
-        """Whether only the holder of the claim writes to the homes' topics, so that everything in them is ours."""
+        """Whether only the claim's holder writes to the homes' topics, so that everything in them is ours."""
 
     def covers(self, site: str) -> bool:
-        """Whether the home is among those that are owned."""
+        """Whether the claim includes the home."""
 
     def check(self) -> None:
-        """Raises OwnershipLost, for ever once the claim was given up or taken."""
+        """Raises OwnershipLost, permanently, once the claim was given up or taken."""
 
 
 ClaimListener = Callable[[Claim], Coroutine[Any, Any, None]]
 
 
 class Ownership(Protocol):
-    """Which homes a process keeps."""
+    """Decides which homes a process keeps."""
 
     async def run(self, gained: ClaimListener, lost: ClaimListener) -> None:
         """Report each claim that begins, and each that ends, until cancelled.
 
         A claim that ends is closed first: from then on its `check` raises. `lost` is awaited before another process can
-        have the claim's homes, unless they were taken away already. Claims that are held when it is cancelled end
-        with the process; `lost` may be awaited for them or not.
+        get the claim's homes, unless it already has them. Claims held at cancellation end with the process, and `lost` may
+        or may not be awaited for them.
         """
 
 
 class LastingClaim:
-    """A `Claim` on one home that lasts."""
+    """A permanent `Claim` on one home."""
 
     def __init__(self, site: str, owner: str) -> None:
         self._site = site
@@ -55,7 +55,7 @@ class LastingClaim:
 
     @property
     def is_exclusive(self) -> bool:
-        """No: another process may be set to keep the same home."""
+        """False: another process may be configured to keep the same home."""
         return False
 
     def covers(self, site: str) -> bool:
@@ -67,10 +67,10 @@ class LastingClaim:
 
 
 def claim_alone(site: str) -> LastingClaim:
-    """The claim of this process on a home that it keeps by itself."""
+    """The claim of this process on the only home that it keeps."""
     return LastingClaim(site, owner_alone())
 
 
 def owner_alone() -> str:
-    """The holder of a claim that lasts as long as this process."""
+    """The holder's name for a claim that lasts as long as this process."""
     return f"{os.uname().nodename}@{os.getpid()}"

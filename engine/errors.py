@@ -14,14 +14,14 @@
     |  |  |- ReplicaDamaged      terminal   not readable as a database
     |  |  `- OwnershipLost       terminal   another process keeps the home now
     |  `- ReplicaDiverged        transient  read back after the write, another value was there
-    `- PlanStale                 terminal   a saved plan no longer describes what there is to do
+    `- PlanStale                 terminal   a saved plan no longer matches a fresh one
 
-A transient error is worth trying again as it is; a terminal one needs something changed first.
+A transient error may be retried unchanged; a terminal one needs something changed first.
 """
 
 
 class EngineError(Exception):
-    """Base of all errors a user may see."""
+    """The base of all errors that a user may see."""
 
     transient = False
 
@@ -53,19 +53,19 @@ class SourceUnavailable(SourceError):
 
 
 class SourceRefused(SourceError):
-    """Home Assistant answered and does not let us in."""
+    """Home Assistant answered and refuses access."""
 
 
 class SourceInvalid(SourceError):
-    """What was read is not a registry we can trust."""
+    """The read data is not a registry that we can trust."""
 
 
 class ReplicaError(EngineError):
     """A store could not be read or written."""
 
-    # What the store asked to wait before anything else is sent.
+    # The wait that the store requested before the next request, seconds.
     retry_after_seconds: float | None = None
-    # Which of the records that were to be written the store does not hold so, as (registry, id); None: unknown.
+    # The records, as (registry, id), that the store does not hold as intended; None: unknown.
     unwritten: frozenset[tuple[str, str]] | None = None
 
     def __init__(self, replica: str, message: str, hint: str = "") -> None:
@@ -74,25 +74,25 @@ class ReplicaError(EngineError):
 
 
 class ReplicaUnavailable(ReplicaError):
-    """The store is busy, full or away; it is as it was."""
+    """The store is busy, full or unreachable; it is unchanged."""
 
     transient = True
 
 
 class ReplicaRejected(ReplicaError):
-    """The store cannot be used as it is."""
+    """The store cannot be used in its present state."""
 
 
 class ReplicaDamaged(ReplicaRejected):
-    """The store's file is damaged, or no database at all."""
+    """The store's file is damaged, or not a database."""
 
 
 class OwnershipLost(ReplicaRejected):
-    """This process does not own the home any more, so it writes nothing of it."""
+    """This process no longer owns the home, so it writes nothing of it."""
 
 
 class HistoryForgotten(ReplicaError):
-    """The records store does not keep the home of that time any more; it does from `known_from` on, Unix seconds."""
+    """The records store no longer keeps the home of that time, only from `known_from` on, Unix seconds."""
 
     def __init__(self, replica: str, known_from: float, reason: str, known_from_text: str) -> None:
         super().__init__(
@@ -102,7 +102,7 @@ class HistoryForgotten(ReplicaError):
 
 
 class ReplicaDiverged(ReplicaError):
-    """After the write, the store did not hold what was written."""
+    """After a write, the store did not hold the written values."""
 
     transient = True
 

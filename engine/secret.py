@@ -1,4 +1,4 @@
-"""A secret: it comes from a file or the environment, and whatever shows it by mistake shows stars."""
+"""A secret from a file or the environment, which appears as stars if it is shown by mistake."""
 
 
 class Secret:

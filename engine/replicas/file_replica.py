@@ -1,4 +1,4 @@
-"""What every replica that is a SQLite file answers in the same way."""
+"""The common base of the replicas that are SQLite files."""
 
 from collections.abc import Hashable
 from pathlib import Path
@@ -20,7 +20,7 @@ class FileReplica(Replica):
 
     @property
     def held_log_bytes(self) -> int:
-        """How much of SQLite's log could not be moved into the file the last time, because others read it."""
+        """The bytes of SQLite's log that could not be moved into the file last time, because others read them."""
         return self._file.held_log_bytes
 
     def file_signature(self) -> Hashable | None:
@@ -28,11 +28,11 @@ class FileReplica(Replica):
         return self._file.file_signature()
 
     def is_overtaken(self, data_version: int | None) -> bool:
-        """Whether the files were replaced, cut or changed without SQLite since the data version was this. Never waits."""
+        """Whether the files were replaced, truncated or changed without SQLite since this data version. Never waits."""
         return data_version is not None and self._file.is_overtaken(data_version)
 
     def forget_pages(self) -> None:
-        """Free what is remembered of the file; it is read again from the system's cache. Raises ReplicaError."""
+        """Free SQLite's page cache of the file; pages are read again from the system's cache. Raises ReplicaError."""
         self._file.forget_pages()
 
     def close(self) -> None:

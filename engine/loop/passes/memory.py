@@ -45,7 +45,7 @@ class ReplicaMemory:
             None  # the home's own mapping, which the two may be; never mutated
         )
         self.counts = Counter(key.registry for key in versions)
-        # Rows of other programs that were given an entity's key, by that key; see `core.diff.adopt`.
+        # Rows of other programs that were given an entity's key, by that key; see `core.compare.diff.adopt`.
         self.aliases: dict[Key, Key] = {}
         self.order: Mapping[Key, int] | None = (
             None  # the positions that the replica keeps; None: not read yet
@@ -136,7 +136,7 @@ class ReplicaMemory:
         self._rows |= {key: (self.versions[key], row) for key, row in rows.items()}
 
     def adopt(self, versions: Mapping[Key, str], aliases: Mapping[Key, Key]) -> None:
-        """Apply the result of `core.diff.adopt`."""
+        """Apply the result of `core.compare.diff.adopt`."""
         if aliases:
             self.versions = dict(versions)
             self.aliases.update(aliases)
