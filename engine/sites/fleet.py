@@ -29,7 +29,7 @@ from engine.sites.metrics import render_site
 from engine.sites.pauses import is_paused
 from engine.sites.sharing.status_exchange import OwnedSite
 from engine.sites.site import Site, SiteDependencies
-from engine.sites.threads import Threads
+from engine.sites.threads import shared_threads
 
 _RELOAD_SECONDS = 2.0
 _STATUS_SECONDS = 5.0
@@ -79,8 +79,8 @@ class Fleet:
         self._claims: list[Claim] = []
         self._moved = anyio.Event()
         settings = files.settings
-        self._decode, self._store = Threads(settings.threads_decode), Threads(settings.threads_store)
-        self._remote, self._read = Threads(settings.threads_store), Threads(settings.threads_store)
+        decode, store = settings.threads_decode, settings.threads_store
+        self._decode, self._store, self._remote, self._read = shared_threads(decode, store, store, store)
         self._connecting = ConcurrencyLimiter(settings.connecting_max)
         self._reading = ConcurrencyLimiter(settings.reading_max)
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="reader")

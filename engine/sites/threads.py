@@ -4,14 +4,12 @@ A disk or a network share that does not answer blocks its caller for minutes. So
 place among the working threads is released after a while, even if its thread is still blocked.
 """
 
-import math
+import asyncio
 from collections.abc import Callable
 from typing import TypeVar
 
-import anyio
-import anyio.to_thread
-
 from engine.process.offload import Offload
+from engine.process.worker_threads import WorkerThreads
 from engine.sites.concurrency_limiter import PATIENCE_SECONDS, ConcurrencyLimiter
 
 _PER_HOME = 2
@@ -22,18 +20,28 @@ T = TypeVar("T")
 class Threads:
     """This many threads at work. Create it inside the event loop."""
 
-    def __init__(self, threads: int, patience_seconds: float = PATIENCE_SECONDS) -> None:
+    def __init__(
+        self,
+        threads: int,
+        patience_seconds: float = PATIENCE_SECONDS,
+        workers: WorkerThreads | None = None,
+    ) -> None:
+        """`workers` may serve others, too."""
         self._places = ConcurrencyLimiter(threads, patience_seconds)
-        self._unbounded = anyio.CapacityLimiter(
-            math.inf
-        )  # the places limit the total, and each home has two threads at most
+        self._workers = workers or WorkerThreads()
 
     def of_home(self) -> Offload:
         """The threads as one home may use them: at most two at a time."""
-        own = anyio.CapacityLimiter(_PER_HOME)
+        own = asyncio.Semaphore(_PER_HOME)
 
         async def offload(work: Callable[[], T]) -> T:
             async with own, self._places.passed():
-                return await anyio.to_thread.run_sync(work, limiter=self._unbounded)
+                return await self._workers.run(work)
 
         return offload
+
+
+def shared_threads(*counts: int) -> list[Threads]:
+    """Threads of the same workers, each so many at work."""
+    workers = WorkerThreads()
+    return [Threads(count, workers=workers) for count in counts]

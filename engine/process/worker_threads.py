@@ -1,0 +1,98 @@
+"""Threads that do blocking work for the event loop: as many as there is work at once, and a while longer.
+
+anyio's own cost the loop four times as much for each piece of work, and a home that starts has more than twenty. How much work
+is done at once is for the caller to limit. What is remembered of the threads changes in the event loop only.
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from typing import Any, NamedTuple, TypeVar
+
+import anyio
+import anyio.lowlevel
+
+_IDLE_SECONDS = 10.0
+
+T = TypeVar("T")
+
+
+class _Job(NamedTuple):
+    """A piece of work, and the future that gets its outcome."""
+
+    work: Callable[[], Any]
+    outcome: asyncio.Future[Any]
+
+
+class WorkerThreads:
+    """Create it inside the event loop."""
+
+    def __init__(self, idle_seconds: float = _IDLE_SECONDS) -> None:
+        """No thread is started yet. One without work ends after `idle_seconds`."""
+        self._loop = asyncio.get_running_loop()
+        self._idle_seconds = idle_seconds
+        self._jobs = SimpleQueue[_Job | None]()  # None ends the thread that takes it
+        self._idle = 0  # threads that no job is meant for
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """The result of `work()`, or what it raised. The work runs to its end even if the waiting is cancelled.
+
+        Raises RuntimeError when no thread can be started.
+        """
+        await anyio.lowlevel.checkpoint_if_cancelled()
+        if self._idle:
+            self._idle -= 1
+        else:
+            # A daemon, because a thread without work must not hold up the end of the process.
+            threading.Thread(target=self._serve, name="worker", daemon=True).start()
+        outcome: asyncio.Future[T] = self._loop.create_future()
+        self._jobs.put(_Job(work, outcome))
+        with anyio.CancelScope(shield=True):
+            return await outcome
+        raise AssertionError("nothing cancels the shield")
+
+    # In a thread of its own
+
+    def _serve(self) -> None:
+        with suppress(RuntimeError):  # the event loop was closed meanwhile
+            while self._serve_one():
+                pass
+
+    def _serve_one(self) -> bool:
+        """Wait for a job and do it. Returns whether to go on. What it was about is let go before the next wait."""
+        try:
+            job = self._jobs.get(timeout=self._idle_seconds)
+        except Empty:
+            self._loop.call_soon_threadsafe(self._retire_one)
+            return True
+        if job is None:
+            return False
+        self._loop.call_soon_threadsafe(self._finish, job.outcome, *_done(job.work))
+        return True
+
+    # In the event loop
+
+    def _retire_one(self) -> None:
+        """End a thread that has no work, unless a job was given out meanwhile."""
+        if self._idle:
+            self._idle -= 1
+            self._jobs.put(None)
+
+    def _finish(self, outcome: asyncio.Future[Any], result: object, error: BaseException | None) -> None:
+        self._idle += 1
+        if outcome.cancelled():
+            return
+        if error is None:
+            outcome.set_result(result)
+        else:
+            outcome.set_exception(error)
+
+
+def _done(work: Callable[[], T]) -> tuple[T | None, BaseException | None]:
+    """What the work returns, or what it raises."""
+    try:
+        return work(), None
+    except BaseException as error:  # noqa: BLE001 (it is raised where the work is awaited)
+        return None, error
