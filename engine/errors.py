@@ -53,7 +53,12 @@ class SourceUnavailable(SourceError):
 
 
 class SourceRefused(SourceError):
-    """Home Assistant answered and refuses access."""
+    """Home Assistant answered and refuses access.
+
+    `is_login`: it refused the token, so every attempt is a failed login in Home Assistant.
+    """
+
+    is_login = True
 
 
 class SourceInvalid(SourceError):

@@ -87,7 +87,7 @@ class Informer:
         Short even if Home Assistant was unreachable for days, whatever answered in its place: an attempt to connect
         costs hardly anything, and a core that is back should be followed at once.
         """
-        if isinstance(error, SourceRefused):
+        if isinstance(error, SourceRefused) and error.is_login:
             # Every attempt is a failed login in Home Assistant.
             return backoff.longest_delay()
         if isinstance(error, SourceInvalid) and has_connected:

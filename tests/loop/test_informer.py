@@ -129,7 +129,15 @@ async def test_nothing_is_confirmed_while_it_is_away() -> None:
     assert max(ear.confirmed) <= NOON + 15
 
 
-@pytest.mark.parametrize("error", [SourceUnavailable("down"), SourceInvalid("a proxy's page")])
+def refused_by_a_proxy() -> SourceRefused:
+    error = SourceRefused("HTTP 403")
+    error.is_login = False
+    return error
+
+
+@pytest.mark.parametrize(
+    "error", [SourceUnavailable("down"), SourceInvalid("a proxy's page"), refused_by_a_proxy()]
+)
 async def test_a_core_that_was_away_for_long_is_followed_again_within_seconds(error: SourceError) -> None:
     home = LiveHome(snapshot(ENTRY))
     home.down = error

@@ -120,11 +120,13 @@ def _is_hang_up(error: Exception) -> bool:
 def _http_failure(status: int, location: str, uri: str) -> SourceError:
     answered = f"{uri} answered HTTP {status} instead of opening a websocket"
     if status in (401, 403):
-        return SourceRefused(
+        refused = SourceRefused(
             f"{answered}: it refuses access.",
             "Home Assistant may have banned this address after failed logins: look into its ip_bans.yaml. "
             "A proxy in front of it may require its own login: let source.uri name Home Assistant itself.",
         )
+        refused.is_login = False  # no token was sent; a proxy may answer so while what it asks is down
+        return refused
     if 300 <= status < 400:
         # Not followed: the token would go to the address in the answer.
         where = location.partition("?")[0]

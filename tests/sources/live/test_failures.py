@@ -40,6 +40,7 @@ async def test_a_wrong_token_is_refused_after_one_attempt() -> None:
         failure = await failure_of_opening(fake.uri, "another-token")
         assert (fake.connections_total, fake.logins_failed) == (1, 1)
     assert isinstance(failure, SourceRefused)
+    assert failure.is_login
     assert "source.token_file" in failure.hint
     assert "another-token" not in str(failure)
 
@@ -70,6 +71,7 @@ async def test_an_http_answer_instead_of_a_websocket_says_what_it_means(
     assert isinstance(failure, kind)
     assert f"{fake.uri}/api/websocket answered HTTP {status}" in failure.message
     assert hint in failure.hint
+    assert not (isinstance(failure, SourceRefused) and failure.is_login), "no token was sent"
 
 
 @pytest.mark.anyio
