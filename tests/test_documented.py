@@ -253,7 +253,7 @@ def test_every_guard_and_cause_is_explained() -> None:
 def test_every_message_that_troubleshooting_explains_is_said() -> None:
     said = "\n".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "engine").rglob("*.py")))
     said += "Connection refused"  # the system's own words
-    messages = [m for row in table("troubleshooting.md", "it says") for m in re.findall(r"`([^`]*)`", row[0])]
+    messages = [m for row in table("troubleshooting.md", "message") for m in re.findall(r"`([^`]*)`", row[0])]
     assert len(messages) > 5
     parts = [part.strip() for message in messages for part in message.split("…")]
     assert [part for part in parts if part not in said] == []

@@ -20,7 +20,7 @@ WALKS = {
 def walks() -> dict[str, str]:
     """The text of each walk."""
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    section = text.partition("## Five walks")[2].partition("\n## ")[0]
+    section = text.partition("## Five walkthroughs")[2].partition("\n## ")[0]
     return dict(re.findall(r"(?ms)^- \*\*(.+?)\*\*: (.+?)(?=^- |\Z)", section))
 
 
