@@ -33,6 +33,8 @@ def test_a_time_that_no_calendar_has_is_shown_as_the_nearest(written: float, sho
 def test_a_document_counts_with_numbers_and_is_written_as_text() -> None:
     made = Document(Instant(NOON), instant(None))
     assert made.at + 1 == NOON + 1
+    assert instant(NOON) == made.at
+    assert isinstance(instant(NOON), Instant)
     assert encode_document(made) == b'{"at":"2026-11-23T12:00:00.000Z","until":null}'
     _, components = msgspec.json.schema_components([Document], schema_hook=instant_schema)
     assert components["Document"]["properties"]["at"] == {"type": "string"}
@@ -44,7 +46,7 @@ def test_an_encoder_that_does_not_know_of_them_writes_no_number() -> None:
 
 
 def test_nothing_else_is_written_as_a_time() -> None:
-    with pytest.raises(NotImplementedError):
+    with pytest.raises(NotImplementedError, match="shows a object"):
         encode_document(object())
     with pytest.raises(TypeError, match="object"):
         msgspec.json.schema(object, schema_hook=instant_schema)
