@@ -190,3 +190,8 @@ def test_a_device_does_not_lose_an_entity_that_cannot_be_read() -> None:
     rows = {key: row_of(record, None) for key, record in before.home.records.items()}
     found = stand_in(desired, Kept(frozenset({entity(2).key})), lambda keys: {key: rows[key] for key in keys})
     assert found.home.row_versions[device(1).key] == before.home.row_versions[device(1).key]
+
+
+def test_a_record_without_derived_values_makes_a_row_without() -> None:
+    row = row_of(ENTRY, None)
+    assert (row.key, row.derived, row.timestamps) == (ENTRY.key, {}, {})

@@ -1,6 +1,10 @@
 """Waits grow, are bounded and drawn, and start over after success."""
 
+import msgspec
+
 from engine.core.state.backoff import Backoff
+from engine.core.state.report import ErrorReport, Report
+from tests.commandline.reports import report as a_report
 
 
 def test_waits_double_up_to_the_longest() -> None:
@@ -49,6 +53,21 @@ def test_a_store_is_given_the_time_that_it_asks_for_within_our_bound() -> None:
     backoff = Backoff(1, 60, lambda: 1.0)
     waits = [backoff.next_delay_for_store(is_transient=True, asked_seconds=s) for s in (45.0, 1e8, 0.5)]
     assert waits == [45, 60, 4]
+
+
+def report(*transient: bool) -> Report:
+    """A report with errors, each of which trying again mends or does not."""
+    errors = tuple(ErrorReport("rows", "failed", "", is_transient) for is_transient in transient)
+    return msgspec.structs.replace(a_report(), errors=errors)
+
+
+def test_a_pass_that_failed_is_retried_and_one_that_did_not_starts_over() -> None:
+    backoff = Backoff(1, 600, lambda: 1.0)
+    assert [backoff.wait_after(report(True), 0) for _ in range(6)] == [1, 2, 4, 8, 16, 30]
+    assert backoff.wait_after(report(True), 45.0) == 45
+    assert backoff.wait_after(report(True, False), 0) == 128, "one of them needs a change"
+    assert backoff.wait_after(report(), 45.0) is None
+    assert backoff.wait_after(report(True), 0) == 1
 
 
 def _late_wait(*, is_transient: bool) -> float:

@@ -3,7 +3,16 @@
 import pytest
 
 from engine.core.records.record import Key
-from engine.core.state.fate import Fate, Former, borne_at, fate_of, former_of
+from engine.core.records.revision import Revision
+from engine.core.state.fate import (
+    VERSIONS_MAX,
+    Fate,
+    Former,
+    borne_at,
+    fate_of,
+    former_of,
+    recorded_formers,
+)
 from tests.homes import NOON
 
 KEY, OTHER = Key("entity", "e1"), Key("entity", "e2")
@@ -28,8 +37,9 @@ def test_a_renamed_entity_says_its_new_name() -> None:
 
 def test_an_entity_that_is_asked_for_by_its_id_is_not_said_to_have_been_renamed() -> None:
     fate = fate_of("e1", [Former(KEY, NOON)], {KEY: "light.new"})
-    assert fate is not None
-    assert fate.text == "The entity with the id 'e1' is 'light.new'."
+    assert fate == Fate(
+        "renamed", "entity", "e1", "light.new", None, "The entity with the id 'e1' is 'light.new'."
+    )
 
 
 def test_a_key_is_named_without_its_registry() -> None:
@@ -48,7 +58,7 @@ def test_a_deleted_entity_says_when() -> None:
 def test_a_foreign_row_that_was_pruned_is_called_one() -> None:
     fate = fate_of("mock", [Former(Key("device", "mock"), NOON, NOON, is_foreign=True)], {})
     assert fate is not None
-    assert "a foreign row, which was pruned" in fate.text
+    assert "is gone: it was a foreign row, which was pruned at 2026" in fate.text
 
 
 @pytest.mark.parametrize(
@@ -59,7 +69,10 @@ def test_a_row_that_is_gone_without_having_been_deleted_is_lost(formers: list[Fo
     fate = fate_of(OLD, formers, {})
     assert fate is not None
     assert (fate.what, fate.at) == ("lost", NOON)
-    assert "was not deleted since" in fate.text
+    assert fate.text == (
+        "The row of the entity 'light.old' (id e1) is missing, although it was last written at 2026-11-23T12:00:00.000Z"
+        " and was not deleted since, as far as is known: the next pass compares it with Home Assistant."
+    )
 
 
 def test_of_several_the_one_that_is_there_counts_and_else_the_newest() -> None:
@@ -128,3 +141,39 @@ def test_a_timeline_says_whether_it_ended() -> None:
     assert former_of(KEY, [(NOON, False)]) == [Former(KEY, NOON)]
     assert former_of(KEY, [(NOON, False), (NOON + 1, True)]) == [Former(KEY, NOON + 1, NOON + 1)]
     assert former_of(KEY, [(NOON, False)], NOON) == [Former(KEY, NOON, borne_at=NOON)]
+
+
+class Timelines:
+    """The versions of some records, by key: (Unix seconds, what was done, entity_id)."""
+
+    def __init__(self, **versions: list[tuple[float, str, str]]) -> None:
+        self._versions = versions
+        self.asked: list[tuple[str, int]] = []
+
+    def newest(self, key: Key, count: int) -> list[Revision]:
+        self.asked.append((key.id, count))
+        found = self._versions.get(key.id, [])[-count:]
+        return [Revision(key, at, op, 1, "1:x", "run", {"entity_id": name}) for at, op, name in found]
+
+
+def test_of_one_holder_the_newest_version_says_enough() -> None:
+    timelines = Timelines(e1=[(NOON, "create", OLD), (NOON + 1, "update", "light.new")])
+    assert list(recorded_formers(OLD, [], [KEY], timelines.newest)) == [Former(KEY, NOON + 1)]
+    assert list(recorded_formers("light.new", [KEY], [KEY], timelines.newest)) == [
+        Former(KEY, NOON + 1, borne_at=NOON + 1)
+    ]
+    assert timelines.asked == [("e1", 1), ("e1", 1)]
+
+
+def test_of_several_holders_each_says_until_when_it_had_the_name() -> None:
+    timelines = Timelines(
+        e1=[(NOON, "create", OLD), (NOON + 1, "update", "light.new"), (NOON + 2, "update", "light.newer")],
+        e2=[(NOON + 3, "create", OLD), (NOON + 4, "delete", OLD)],
+    )
+    none = Key("entity", "e0")
+    found = list(recorded_formers(OLD, [none], [OTHER, KEY], timelines.newest))
+    assert found == [
+        Former(KEY, NOON + 2, borne_at=NOON + 1),
+        Former(OTHER, NOON + 4, NOON + 4, borne_at=NOON + 4),
+    ]
+    assert timelines.asked == [("e0", VERSIONS_MAX), ("e1", VERSIONS_MAX), ("e2", VERSIONS_MAX)]
