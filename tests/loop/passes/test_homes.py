@@ -5,12 +5,13 @@ from pathlib import Path
 import pytest
 
 from engine.core.guards.instance import KnownHomes
-from engine.core.records.record import Key
+from engine.core.records.record import ConfigEntry, Floor, Key, Record
 from engine.errors import ReplicaError, ReplicaUnavailable
 from engine.loop.passes.homes import known_homes, remember_home
 from engine.loop.passes.memory import ReplicaMemory
 from engine.replicas.history.replica import open_history
 from tests.fakes.world import MemoryLedger, MemoryReplica
+from tests.homes import device, entity
 
 
 class HomelyReplica(MemoryReplica):
@@ -81,3 +82,24 @@ def test_a_home_that_is_remembered_already_is_not_written_again() -> None:
     assert replica.remembered == []
     remember_home(replica, memory, frozenset("bc"))
     assert replica.remembered == [frozenset("abc")]
+
+
+def held_by(*devices: Record) -> tuple[set[str], int]:
+    """The home of a store that holds these and no config entries, and how many rows were read to learn it."""
+    replica = MemoryReplica()
+    replica.rows = {record.key: (record, None) for record in devices}
+    found = known_homes(replica, MemoryLedger(), replica.rows, lambda _: None)
+    return set(found.held), replica.rows_read
+
+
+def test_a_store_without_config_entries_is_of_those_that_its_devices_and_entities_belong_to() -> None:
+    floor = Floor(floor_id="f", name="F")
+    assert held_by(device(1, config_entry_id="a"), entity(1, config_entry_id="b"), floor) == ({"a", "b"}, 2)
+    assert held_by(device(1, config_entry_id=None), entity(1, config_entry_id="")) == (set(), 2)
+    assert held_by(floor) == (set(), 0)
+    assert held_by(ConfigEntry(entry_id="e", domain="d"), device(1)) == ({"e"}, 0)
+
+
+def test_a_thousand_rows_are_enough_to_know_a_home() -> None:
+    devices = [device(n, config_entry_id=f"e{n // 1_000}") for n in range(1_001)]
+    assert held_by(*reversed(devices)) == ({"e0"}, 1_000)
