@@ -1,1 +1,1 @@
-"""One SQLite file of ours: opening, reading, writing, and noticing whether others wrote. Knows no table."""
+"""One SQLite file of ours: opens, reads and writes it, and detects other programs' writes. Knows no tables."""

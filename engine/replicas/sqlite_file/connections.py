@@ -1,15 +1,15 @@
-"""The connections of this process to one SQLite file: they are to the same files, and end together.
+"""The connections of this process to one SQLite file: they use the same files, and end together.
 
 A database in WAL mode is three files: itself, its log (`-wal`) and its shared memory (`-shm`). SQLite finds the
-last two by name, so when another database is put in the place of the first, a new connection maps the shared memory
-of the old one again, as if it were not open: it cuts the file to nothing under the connection that has it mapped, which is
-then killed by SIGBUS. (SQLite's locks belong to the process, so one process does not keep itself out.) When a program
-writes into the database without SQLite, every page that a connection remembers may be of the past, and what the log
-still holds would be moved over content that it does not belong to.
+last two by name, so when another database replaces the first file, a new connection maps the shared memory
+of the old one again, as if it were not open: it truncates the file while another connection has it mapped, which kills
+the process with SIGBUS. (SQLite's locks belong to the process, so they do not protect a process from itself.) When a
+program writes into the database without SQLite, every cached page of a connection may be outdated, and a checkpoint
+would overwrite content that the log does not belong to.
 
-So each use looks first whether the files are those that the connections were opened for, and whether another program
-changed the database itself. If not, all connections end before one is opened again, in every thread. What is in a log
-that belongs to a database which is gone never reaches the one that is there now.
+So each use first checks that the files are those that the connections were opened for, and that no other program
+changed the database itself. Otherwise all connections, in every thread, end before one is opened again. The log of a
+database that was replaced is never applied to its replacement.
 """
 
 import os
@@ -31,24 +31,24 @@ from engine.replicas.sqlite_file.file_identity import (
 
 
 class Connections:
-    """The connections to the file at one path. Threads take turns only where they have to: when all are to end."""
+    """The connections to the file at one path. Threads only wait for each other while all connections are being ended."""
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._real_path = path  # SQLite keeps the log beside what a link leads to
+        self._real_path = path  # SQLite keeps the log beside a link's target
         self._turn = threading.Condition()
         self._uses = 0
         self._open: list[apsw.Connection] = []
-        self._files: Files | None = None  # what the open connections are to; None without one
-        self.endings = 0  # how often all of them were ended because of what happened to the files
-        self.is_doubtful = False  # another program put the content there, and it was not checked yet
-        self._checked: Files | None = None  # the database as it was when it was found sound
+        self._files: Files | None = None  # files of the open connections; None without one
+        self.endings = 0  # how often all were ended because the files were changed
+        self.is_doubtful = False  # another program wrote the content, and it is unchecked
+        self._checked: Files | None = None  # the database when it was last found sound
 
     @contextmanager
     def used(self, wait_seconds: float | None) -> Iterator[None]:
-        """Use connections in the block: they are to the files that are there now. Raises BusyError, OSError.
+        """Use connections in the block: they are to the current files. Raises BusyError, OSError.
 
-        With None nothing is waited for, and the connections are not ended either.
+        With None it waits for nothing, and does not end connections either.
         """
         if not self._turn.acquire(blocking=wait_seconds is not None):
             raise apsw.BusyError("another thread opens or ends connections")
@@ -75,7 +75,7 @@ class Connections:
         self._uses += 1
 
     def open(self, flags: int) -> apsw.Connection | None:
-        """A new connection to the file; None when there is none. Call it within `used`. Raises apsw.BusyError."""
+        """Open a new connection to the file; None if there is no file. Call it within `used`. Raises apsw.BusyError."""
         with self._turn:
             if self._files is None:
                 self._real_path = os.path.realpath(self._path)
@@ -84,7 +84,7 @@ class Connections:
             if known.database is None:
                 return None
             connection = apsw.Connection(self._real_path, flags=flags)
-            # Opening touches neither the log nor the shared memory, so until now nothing can have gone wrong.
+            # Opening accesses neither the log nor the shared memory, so no harm can have been done yet.
             if files.database != known.database or look(self._real_path).database != known.database:
                 connection.close()
                 raise apsw.BusyError("another file took the place of this one just now")
@@ -95,7 +95,7 @@ class Connections:
             return connection
 
     def close(self, connection: apsw.Connection, *, keep_log: bool = False) -> None:
-        """End one connection. The last one moves the log into the file, unless that was changed by others."""
+        """End one connection. The last one moves the log into the file, unless another program changed the file."""
         with self._turn:
             if connection not in self._open:
                 return
@@ -111,30 +111,30 @@ class Connections:
                 self._files = None
 
     def invalidate(self) -> None:
-        """End all connections before the next use: what one of them found cannot be."""
+        """End all connections before the next use, because one of them found an impossible state."""
         with self._turn:
             if self._files is not None:
                 self._files = self._files._replace(content=None)
 
     def explain(self, *, database: bool) -> None:
-        """The log, and the `database` if so, was changed just now, and that was us."""
+        """Note that we just changed the log, and with `database` the database itself."""
         with self._turn, suppress(OSError):
             known = self._files
             found = look(self._real_path)
             if known is None or found.database != known.database:
                 return
-            if known.log in (None, found.log):  # it comes into being with the first transaction
+            if known.log in (None, found.log):  # the first transaction creates it
                 known = known._replace(log=found.log, log_content=found.log_content)
             self._files = known._replace(content=found.content) if database else known
 
     def files(self) -> Files:
-        """What is at the path now. Raises OSError."""
+        """The files at the path now. Raises OSError."""
         return look(self._path if self._files is None else self._real_path)
 
     def are_overtaken(self) -> bool:
-        """Whether the open connections are to files that are not there any more, or that another program changed without SQLite.
+        """Whether the files of the open connections were replaced, or changed by another program without SQLite.
 
-        Never waits. What this process does to the files at this moment does not count.
+        Never waits. Changes that this process is making at the moment do not count.
         """
         known, uses = self._files, self._uses
         if known is None:
@@ -147,7 +147,7 @@ class Connections:
         return is_moved if is_ours else is_outdated
 
     def forget_log(self) -> None:
-        """The log was removed just now, and that was us."""
+        """Note that we just removed the log."""
         with self._turn:
             if self._files is not None:
                 self._files = self._files._replace(log=None, log_content=None, memory=None, memory_bytes=0)
@@ -156,8 +156,7 @@ class Connections:
         return self._files is not None and self._compare(self._files)[1]
 
     def _compare(self, known: Files) -> tuple[bool, bool]:
-        """Whether the database is another one; and whether that, or it or what is beside it was changed by others."""
-        # Through the path as it was given: a link may lead elsewhere by now.
+        """Whether the database is another one; and whether it is, or another program changed it or the files beside it."""
         found = look(self._path if self._path == self._real_path else self._checked_real_path())
         return found.database != known.database, (
             (found.database, found.content) != (known.database, known.content)
@@ -171,7 +170,7 @@ class Connections:
         return self._real_path if is_same(self._path, self._real_path) else self._path
 
     def _note_files(self) -> None:
-        """Log and shared memory come into being with the first transaction."""
+        """Remember the log and shared memory, which the first transaction creates."""
         known = self._files
         if known is None or (known.log is not None and known.memory is not None and known.memory_bytes):
             return
@@ -189,7 +188,7 @@ class Connections:
         is_memory_cut = found.memory == known.memory and found.memory_bytes < known.memory_bytes
         is_emptied = False
         if not is_memory_cut and (is_moved or (not is_edited and found.log != known.log)):
-            # Only we still see the log, or it belongs to a database that is not here any more. There it goes.
+            # Only we still see the log, or it belongs to a database that was replaced: move it into its own file.
             is_emptied = self._empty_log()
         for connection in self._open:
             _keep_log(connection)
@@ -201,7 +200,7 @@ class Connections:
         self.is_doubtful = self.is_doubtful or is_moved or is_edited or is_cut(known, found)
         self.endings += 1
         if is_edited and not is_moved and _drop_spoiling_log(self._real_path):
-            # Checked once is enough: the next write waits for it, and another program's checkpoint is an edit as well.
+            # One check is enough: the next write waits for it, and another program's checkpoint counts as an edit too.
             self._checked, self.is_doubtful = found, False
 
     def _is_as_checked(self, found: Files) -> bool:
@@ -225,7 +224,7 @@ def connections_to(path: Path) -> Connections:
     """The connections of this process to the file at a path: the same object for every caller."""
     try:
         name = os.path.abspath(path)  # noqa: PTH100 (a link may lead elsewhere tomorrow, so it is not followed yet)
-    except FileNotFoundError:  # the working folder is gone, and what is relative to it will not be found
+    except FileNotFoundError:  # the working folder was removed, so relative paths cannot be found
         name = str(path)
     with _known_paths_lock:
         return _known_paths.setdefault(name, Connections(name))
@@ -236,7 +235,7 @@ def _keep_log(connection: apsw.Connection) -> None:
 
 
 def _remove_log(path: str, known: Files) -> None:
-    """Remove the log of a database that was replaced: it would be applied to the one that is there now."""
+    """Remove the log of a replaced database, which would be applied to the new one."""
     found = look(path)
     if found.database in (None, known.database):
         return
@@ -246,18 +245,18 @@ def _remove_log(path: str, known: Files) -> None:
 
 
 def check_sound(connection: apsw.Connection) -> None:
-    """Raises CorruptError when a database is damaged, be it in an index only."""
+    """Raises CorruptError if a database is damaged, even if only in an index."""
     found = [str(line) for (line,) in connection.execute("PRAGMA integrity_check(1)")]
     if found != ["ok"]:
         raise apsw.CorruptError("; ".join(found))
 
 
 def _drop_spoiling_log(path: str) -> bool:
-    """If a database is damaged with its log and sound without, make it hold what it holds without. Returns whether it was
-    found sound as it stands.
+    """Drop the log of a database that is damaged with it and sound without it. Returns whether the database was sound
+    as it stood.
 
-    Its log then belongs to what was there before. This process must not have it open: looking at the file
-    alone gives up the locks of all.
+    Such a log belongs to the previous content. This process must not have the file open: merely reading it
+    releases all its locks.
     """
     with suppress(apsw.Error, OSError):
         if not Path(f"{path}-wal").stat().st_size:
@@ -282,7 +281,7 @@ def _is_sound(path: str) -> bool:
 
 
 def _alone(path: str) -> apsw.Connection:
-    """What a database holds without its log, in memory."""
+    """Load a database without its log into memory."""
     flags = apsw.SQLITE_OPEN_URI | apsw.SQLITE_OPEN_READONLY
     with closing(apsw.Connection(f"{Path(path).as_uri()}?immutable=1", flags=flags)) as source:
         copy = apsw.Connection(":memory:")

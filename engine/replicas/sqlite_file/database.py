@@ -1,8 +1,8 @@
-"""One SQLite file: opening it late, and reading and writing it in transactions.
+"""One SQLite file: opens it on first use, and reads and writes it in transactions.
 
-Each use is of the file that is at the path at that moment (`connections`). Opening writes nothing and creates nothing: an absent file reads as an empty database, and comes into being with
-the first write. Nothing is ever left half done: a transaction ends in COMMIT or the file is as it was.
-Knows nothing of tables. Threads take turns.
+Each use is of the file that is at the path at that moment (`connections`). Opening writes nothing and creates nothing: an
+absent file reads as an empty database, and the first write creates it. Nothing is ever left half done: a transaction ends
+in COMMIT or the file is unchanged. Knows no tables. Threads take turns.
 """
 
 import threading
@@ -22,15 +22,15 @@ from engine.replicas.sqlite_file.private_copy import InPlace, copy_into_memory
 from engine.replicas.sqlite_file.set_up import roll_back, wait_when_busy
 from engine.replicas.sqlite_file.tables import is_empty
 
-_STEP_PAGES = 64  # a signal is noticed between two steps
+_STEP_PAGES = 64  # signals are handled between two steps
 
 
 class FileAccess(Enum):
-    """How a file is opened. All but `WRITE` refuse to write."""
+    """The ways to open a file. All but `WRITE` refuse to write."""
 
     WRITE = auto()
     READ = auto()
-    # A copy in memory, which leaves no trace on the disk, so it suits a dry run: it shows one moment and never anything newer.
+    # A copy in memory, which leaves no trace on the disk, for dry runs: it is of one moment and never shows newer content.
     PRIVATE_COPY = auto()
     IN_PLACE = auto()  # the same without a copy, for a file that may be large
 
@@ -38,9 +38,9 @@ class FileAccess(Enum):
 class ApswFile:
     """A SQLite file of the replica `replica`.
 
-    A file that is made with `gives_back` can give space back in steps (`PRAGMA incremental_vacuum`).
-    `never_waits` is for an event loop: what would take time raises ReplicaUnavailable instead.
-    `cache_kib` is how much of the file each connection remembers; None is SQLite's default, 2000.
+    A file created with `gives_back` can return space in steps (`PRAGMA incremental_vacuum`).
+    `never_waits` is for an event loop: uses that would take time raise ReplicaUnavailable instead.
+    `cache_kib` is the size of each connection's page cache; None is SQLite's default, 2000.
     """
 
     def __init__(  # noqa: PLR0913 (ways to open it, by keyword)
@@ -72,22 +72,22 @@ class ApswFile:
         self._group, self._log = self._own.group, self._own.log
         self._copy: apsw.Connection | None = None
         self._is_in_use = False
-        self._number = 0  # the system's error number that a connection met which is closed again
+        self._number = 0  # the system's error number from a connection that is closed
         self._seen: int | None = None
         # The rows file is also the ledger of the other replicas, whose passes run in threads of their own.
         self._lock = threading.RLock()
 
     @property
     def held_log_bytes(self) -> int:
-        """What could not be moved from the log into the file, because others read it."""
+        """The bytes that could not be moved from the log into the file, because others read them."""
         return self._log.held_bytes
 
     @contextmanager
     def reading(self) -> Iterator[apsw.Connection]:
-        """A connection inside one read transaction; of an absent file, an empty database. Raises ReplicaError."""
+        """A connection inside one read transaction; an empty database if the file is absent. Raises ReplicaError."""
         with self._used("read") as opened:
             connection = opened or apsw.Connection(":memory:")
-            if connection.in_transaction:  # of one moment, for as long as it is open
+            if connection.in_transaction:  # it shows one moment for as long as it is open
                 yield connection
                 return
             connection.execute("BEGIN")
@@ -98,7 +98,7 @@ class ApswFile:
 
     @contextmanager
     def reading_uncached(self) -> Iterator[apsw.Connection]:
-        """As `reading`, on a connection that remembers nothing: it sees what a program sees that opens the file now."""
+        """As `reading`, on a connection without a cache: it sees the same as a program that opens the file now."""
         if self._private_copy or self._in_place:
             with self.reading() as connection:
                 yield connection
@@ -118,7 +118,7 @@ class ApswFile:
 
     @contextmanager
     def writing(self) -> Iterator[apsw.Connection]:
-        """A connection inside one write transaction, committed at the end. Raises ReplicaError, then nothing changed."""
+        """A connection inside one write transaction, committed at the end. Raises ReplicaError; then nothing has changed."""
         with self._used("write") as opened:
             if self._read_only:
                 raise ReplicaRejected(
@@ -141,30 +141,30 @@ class ApswFile:
                 self._log.has_changed_file = False
 
     def data_version(self) -> int:
-        """A number that changes when another connection committed to the file, or the file was made or replaced by others."""
+        """A number that changes when another connection commits to the file, or another program creates or replaces it."""
         with self._used("read") as connection:
             return self._own.data_version(_number(connection, "data_version"))
 
     def schema_version(self) -> int:
-        """A number that changes when a table is created or altered, or the file was replaced."""
+        """A number that changes when a table is created or altered, or the file is replaced."""
         with self._used("read") as connection:
             return self._own.version(_number(connection, "schema_version"))
 
     def file_signature(self) -> tuple[tuple[int, ...] | None, ...] | None:
-        """Sizes and times of the files, which any write changes; None if another write could leave the same. Never waits."""
+        """Sizes and times of the files, which any write changes; None if another write could leave them equal. Never waits."""
         try:
             return signature_of(self._group.files(), time.time_ns())
         except OSError:
             return None
 
     def is_overtaken(self, data_version: int) -> bool:
-        """Whether the files were replaced, cut or changed without SQLite since the data version was this. Never waits."""
+        """Whether the files were replaced, truncated or changed without SQLite since this data version. Never waits."""
         return self._own.is_other(data_version) or self._group.are_overtaken()
 
     def shorten_log(self, *, is_calm: bool) -> bool:
-        """Move what was committed from the log into the file, so that no commit has to; True when nothing is left there.
+        """Move committed pages from the log into the file, so that no commit has to; True if none are left in the log.
 
-        Never waits for readers. Unless it `is_calm`, only a long log is moved, and pages are kept. Raises ReplicaError.
+        Never waits for readers. Unless `is_calm`, only a long log is moved, and cached pages are kept. Raises ReplicaError.
         """
         if is_calm:
             self.forget_pages()
@@ -181,21 +181,21 @@ class ApswFile:
             return self._log.is_empty()
 
     def forget_pages(self) -> None:
-        """Free what an open connection remembers of the file: it is read again from the system's cache. Raises ReplicaError."""
+        """Free the page cache of an open connection; pages are read again from the system's cache. Raises ReplicaError."""
         with nullcontext() if self._own.current is None else self._used("read") as connection:
             if connection is not None:
                 connection.pragma("shrink_memory")
 
     def note_seen(self) -> None:
-        """All that the file holds is about to be looked at. Call it within `reading`, before anything is read."""
+        """Note that the whole file is about to be read. Call it within `reading`, before reading anything."""
         self._seen = self.data_version()
 
     def is_as_seen(self) -> bool:
-        """Whether no other program wrote since all of it was read. In a write transaction it stays so."""
+        """Whether no other program has written since the whole file was read. In a write transaction that cannot change."""
         return self._seen == self.data_version()
 
     def copy(self) -> apsw.Connection:
-        """What the file holds at this moment, in memory; nothing on the disk is touched. Raises ReplicaError."""
+        """Copy the current content into memory, without touching the disk. Raises ReplicaError."""
         with self._lock, self.translated("read"):
             return copy_into_memory(self.path, self._busy_timeout_seconds)
 
@@ -206,21 +206,21 @@ class ApswFile:
         journal_mode: str = "wal",
         on_step: Callable[[], None] = lambda: None,
     ) -> None:
-        """Make the file hold what another database holds, in one transaction. Raises ReplicaError, then nothing changed.
+        """Replace the file's content with another database's, in one transaction. Raises ReplicaError; then nothing has changed.
 
-        `on_step` is called many times while it continues. Programs that have the file open continue with the new content.
+        `on_step` is called many times meanwhile. Programs that have the file open continue with the new content.
         """
         with self._used("write") as opened:
             connection = opened or self._own.create()
             if connection.pragma("page_size") != content.pragma("page_size"):
-                connection.pragma("journal_mode", "delete")  # a log takes pages of one size only
+                connection.pragma("journal_mode", "delete")  # a log only accepts pages of one size
             # Waits for a writer under the busy timeout, which a backup step would not do.
             connection.execute("BEGIN IMMEDIATE; ROLLBACK")
             with connection.backup("main", content, "main") as backup:
                 while not backup.done:
                     backup.step(_STEP_PAGES)
                     on_step()
-            # While another program has the file open, the log is not cut and the mode not changed.
+            # While another program has the file open, the log is not truncated and the mode not changed.
             with suppress(*BUSY):
                 connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
                 connection.pragma("journal_mode", journal_mode)
@@ -228,13 +228,13 @@ class ApswFile:
             self._group.explain(database=True)
 
     def free_space(self) -> tuple[int, bool]:
-        """How many bytes are free in the file, and whether they can be given back in steps. Raises ReplicaError."""
+        """The free bytes in the file, and whether they can be returned in steps. Raises ReplicaError."""
         with self.reading() as connection:
             free = connection.pragma("freelist_count") * connection.pragma("page_size")
             return free, connection.pragma("auto_vacuum") == INCREMENTAL
 
     def rebuild(self) -> None:
-        """Rebuild the file without its free space; writers wait for that. Raises ReplicaError."""
+        """Rebuild the file without its free space; writers wait meanwhile. Raises ReplicaError."""
         with self._used("rebuild") as connection:
             if connection is not None:
                 connection.pragma("auto_vacuum", INCREMENTAL)
@@ -252,12 +252,12 @@ class ApswFile:
             self._own.close()
 
     def translated(self, attempt: str) -> AbstractContextManager[None]:
-        """Raises what SQLite and the operating system raise in the block as ReplicaError, with the file's name."""
+        """Raise exceptions of SQLite and the operating system in the block as ReplicaError, with the file's name."""
         return translated(self.replica, self.path, attempt, self._busy_timeout_seconds, self._system_number)
 
     @contextmanager
     def _used(self, attempt: str) -> Iterator[apsw.Connection | None]:
-        """The connection to the file that is at the path now; None when there is none."""
+        """The connection to the file that is at the path now; None if there is none."""
         with self._lock, self.translated(attempt):
             if self._private_copy:
                 self._copy = self._copy or copy_into_memory(self.path, self._busy_timeout_seconds)
@@ -289,12 +289,12 @@ class ApswFile:
 
 
 def _is_short(error: apsw.IOError) -> bool:
-    # apsw sets the attribute on the instance. The file, or its log, was cut under us.
+    # apsw sets the attribute on the instance. The file, or its log, was truncated while in use.
     return getattr(error, "extendedresult", None) == apsw.SQLITE_IOERR_SHORT_READ
 
 
 def _number(connection: apsw.Connection | None, pragma: str) -> int:
-    """What a pragma counts; 0 while there is no file."""
+    """The number that a pragma returns; 0 if there is no file."""
     count = connection.pragma(pragma) if connection else 0
     assert isinstance(count, int)
     return count

@@ -1,6 +1,6 @@
-"""Digests over all that statements select, to show that nothing changed between two looks, in one process or two.
+"""Digests of all rows that statements select, which show that nothing changed between two reads, in one process or two.
 
-A digest is a sum over rows, so it depends on no order, and writing a few rows does not require reading all others.
+A digest is a sum over rows, so it does not depend on their order, and writing a few rows does not require reading all others.
 Every function works on a connection inside a transaction that the caller holds.
 """
 
@@ -17,28 +17,28 @@ _OWN_SEED = secrets.randbits(64)  # of this process
 
 
 class RowSum:
-    """The digest of some rows, to be kept up to date. `seed` is drawn: a device's name must not choose a collision."""
+    """A digest of rows that can be updated. `seed` is random, so that a device's name cannot cause a collision on purpose."""
 
     def __init__(self, seed: int | None = None) -> None:
-        """Of no rows. Without a `seed` it means nothing in another process."""
+        """The digest of no rows. Without a `seed` it cannot be compared in another process."""
         self.seed = _OWN_SEED if seed is None else seed
-        self.total: int | None = 0  # None: of rows that cannot be ours
+        self.total: int | None = 0  # None: contains rows that cannot be ours
 
     def add(self, connection: apsw.Connection, statement: str, *bindings: str) -> None:
-        """The rows that the statement selects count, too: of each one text as bytes (`text_of`)."""
+        """Add the rows that the statement selects, each as one text in bytes (`text_of`)."""
         self._count(1, connection, statement, bindings)
 
     def remove(self, connection: apsw.Connection, statement: str, *bindings: str) -> None:
-        """The rows that the statement selects count no longer."""
+        """Remove the rows that the statement selects."""
         self._count(-1, connection, statement, bindings)
 
     def add_texts(self, texts: Iterable[bytes]) -> None:
-        """The rows with these texts count, too."""
+        """Add the rows with these texts."""
         if self.total is not None:
             self.total += sum(map(self._digest, texts))
 
     def add_sum(self, other: "RowSum") -> None:
-        """The rows of another digest of the same seed count, too."""
+        """Add the rows of another digest with the same seed."""
         assert self.seed == other.seed, "sums of different seeds mean nothing together"
         is_known = self.total is not None and other.total is not None
         self.total = (self.total or 0) + (other.total or 0) if is_known else None
@@ -64,7 +64,7 @@ class RowSum:
 
 
 def sum_rows(connection: apsw.Connection, statements: Iterable[str], seed: int | None = None) -> RowSum:
-    """The digest of all rows that the statements select; without a `seed`, one that means nothing in another process."""
+    """The digest of all rows that the statements select; without a `seed` it cannot be compared in another process."""
     found = RowSum(seed)
     for statement in statements:
         found.add(connection, statement)
@@ -72,9 +72,9 @@ def sum_rows(connection: apsw.Connection, statements: Iterable[str], seed: int |
 
 
 def text_of(columns: Sequence[str], *, of: str = "") -> str:
-    """SQL for one row as such a text, with the name of its table if that is given; it distinguishes values of different types.
+    """SQL for one row as such a text, including its table's name if given; it distinguishes values of different types.
 
-    NULL where a value is a blob: SQLite would show the text inside one that is JSON in binary form, and null for a byte 0
+    NULL if a value is a blob: SQLite would convert binary JSON in one to text, and a byte 0 to null
     (https://www.sqlite.org/jsonb.html, seen 2026-11-29).
     """
     has_blob = " OR ".join(f"{column} >= x''" for column in columns)

@@ -1,4 +1,4 @@
-"""What SQLite and the operating system raise about a file, as errors that name the file, the reason and the next step."""
+"""Translates errors of SQLite and the operating system into ones that name the file, the reason and the next step."""
 
 import errno
 from collections.abc import Callable, Iterator
@@ -13,7 +13,7 @@ from engine.errors import ReplicaDamaged, ReplicaError, ReplicaRejected, Replica
 from engine.files.causes import cause_of, find_number
 
 BUSY = (apsw.BusyError, apsw.LockedError)
-# The system's error number shows the cause of these; an I/O error is one even where no number is known.
+# The system's error number gives the cause of these; an I/O error counts even without a number.
 _OF_THE_SYSTEM = {
     apsw.FullError: errno.ENOSPC,
     apsw.NoMemError: errno.ENOMEM,
@@ -33,14 +33,14 @@ def translated(
     busy_timeout_seconds: float,
     system_number: Callable[[], int] = lambda: 0,
 ) -> Iterator[None]:
-    """Raises what SQLite and the operating system raise in the block as ReplicaError, with the file's name.
+    """Raise exceptions of SQLite and the operating system in the block as ReplicaError, with the file's name.
 
-    `system_number` gives the system's error number that SQLite met last; 0 where it is not known.
+    `system_number` returns the system's error number that SQLite met last; 0 if unknown.
     """
     try:
         yield
     except ReplicaRejected as error:
-        # The code that read the tables does not know which file they are in.
+        # The code that read the tables does not know their file.
         if str(path) in error.message:
             raise
         raise ReplicaRejected(replica, f"{path}: {error.message}", error.hint) from error
@@ -97,13 +97,13 @@ def _explain(
 def _explain_system(
     replica: str, path: Path, attempt: str, error: apsw.Error, number: int
 ) -> ReplicaError | None:
-    """What the system kept SQLite from; None if it is no such error, or where it is not known."""
+    """The error for a cause in the operating system; None if there is none, or it is unknown."""
     known = next((known for kind, known in _OF_THE_SYSTEM.items() if isinstance(error, kind)), None)
     if known is None:
         return None
     if known in (errno.ENOSPC, errno.ENOMEM):
         return _explain_number(replica, path, attempt, known)
-    # A file that cannot be opened has often no connection that could say why.
+    # A file that cannot be opened often has no connection to report the reason.
     found = number or find_number(path) if known else find_number(path) or number
     return _explain_number(replica, path, attempt, found) or _explain_number(replica, path, attempt, known)
 

@@ -1,4 +1,4 @@
-"""Which files are at the path of a SQLite database, and when it was changed."""
+"""Identifies the files at the path of a SQLite database, and when it was changed."""
 
 import os
 from stat import S_ISREG
@@ -6,14 +6,14 @@ from typing import NamedTuple
 
 from engine.files.modes import kind_of
 
-# FAT, the coarsest of file systems in use, stores times to two seconds.
+# FAT, the file system in use with the coarsest times, stores them to two seconds.
 _SAME_TIME_NS_MAX = 2_500_000_000
 
 Identity = tuple[int, int]  # device and inode
 
 
 class Files(NamedTuple):
-    """What is at a path: which files, and of the database when it was changed."""
+    """The files at a path: their identities, and the database's size and times."""
 
     database: Identity | None
     content: tuple[int, int, int] | None  # size, mtime, ctime
@@ -24,11 +24,11 @@ class Files(NamedTuple):
 
 
 class WrongKind(OSError):
-    """What is at the path is not a plain file."""
+    """The path holds something other than a plain file."""
 
 
 def look(path: str) -> Files:
-    """What is at a path, links followed. Raises WrongKind and other OSErrors."""
+    """The files at a path, following links. Raises WrongKind and other OSErrors."""
     database, log, memory = (
         _status(path),
         _status(f"{path}-wal", "its log"),
@@ -63,7 +63,7 @@ def _status(path: str, what: str = "it") -> os.stat_result | None:
 
 
 def is_cut(known: Files, found: Files) -> bool:
-    """Whether the log is shorter than we left it."""
+    """Whether the log is shorter than when last seen."""
     return known.log_content is not None and (found.log_content or (0,))[0] < known.log_content[0]
 
 
@@ -76,7 +76,7 @@ def is_same(a: str, b: str) -> bool:
 
 
 def signature_of(found: Files, now_ns: int) -> tuple[tuple[int, ...] | None, ...] | None:
-    """Sizes and times, which any write changes; None when another write could leave the same time."""
+    """Sizes and times, which any write changes; None if another write could leave the same time."""
     for times in (found.content, found.log_content):
         if times is not None and now_ns - times[1] < _SAME_TIME_NS_MAX:
             return None

@@ -1,4 +1,4 @@
-"""Our one connection to a SQLite file: opened at its first use, opened again after all connections were ended, and made with the file."""
+"""Our one connection to a SQLite file: opened on first use, reopened after all connections ended, and able to create the file."""
 
 import errno
 import os
@@ -14,11 +14,11 @@ from engine.replicas.sqlite_file.log import WriteAheadLog
 from engine.replicas.sqlite_file.set_up import set_up
 from engine.replicas.sqlite_file.tables import is_empty
 
-INCREMENTAL = 2  # what `PRAGMA auto_vacuum` answers for a file that gives back space in steps
+INCREMENTAL = 2  # `PRAGMA auto_vacuum` of a file that can return space in steps
 
 
 class OwnConnection:
-    """The connection of one `ApswFile`. Everything but `close` wants the file's connections to be in use (`group.used`)."""
+    """The connection of one `ApswFile`. All methods but `close` require the file's connections to be in use (`group.used`)."""
 
     def __init__(
         self,
@@ -30,7 +30,7 @@ class OwnConnection:
         cache_kib: int | None,
         never_waits: bool,
     ) -> None:
-        """Nothing is opened yet; the arguments are those of `ApswFile`."""
+        """Opens nothing yet; the arguments are those of `ApswFile`."""
         self._path = path
         self._is_read_only = is_read_only
         self._gives_back = gives_back
@@ -47,11 +47,11 @@ class OwnConnection:
 
     @property
     def current(self) -> apsw.Connection | None:
-        """The connection as it is, without a look at the file."""
+        """The connection as it is, without checking the file."""
         return self._connection
 
     def open(self) -> apsw.Connection | None:
-        """The connection, opened if there is none, or if it was ended with all others; None while there is no file."""
+        """The connection, opened if there is none or all were ended; None if there is no file."""
         if self._connection is not None and self._endings == self.group.endings:
             return self._connection
         self._connection, self._base = None, 0
@@ -66,13 +66,13 @@ class OwnConnection:
             raise
         self._connection, self._endings = connection, self.group.endings
         self._openings += 1
-        # What a program left there that was killed, too.
+        # This includes the log that a killed program left.
         log = self.group.files().log_content
         self.log.begin(log[0] if log else 0)
         return connection
 
     def create(self) -> apsw.Connection:
-        """The connection to a file that is made if it is not there. Raises OSError."""
+        """The connection, creating the file if it is missing. Raises OSError."""
         make_folder(self._path.parent)
         # Names of people and rooms are private. SQLite gives the -wal and -shm files the same mode.
         with suppress(FileExistsError):
@@ -87,7 +87,7 @@ class OwnConnection:
         return connection
 
     def note_made(self, connection: apsw.Connection) -> None:
-        """A file that we made, and that is still empty, is no more another one's than none at all."""
+        """Treat a file that we created, and that is still empty, like no file: it is not another program's change."""
         if self._is_made and is_empty(connection):
             self._openings -= 1
             version = connection.pragma("data_version")
@@ -96,27 +96,27 @@ class OwnConnection:
         self._is_made = False
 
     def prefer_wal(self, connection: apsw.Connection) -> None:
-        """Let readers continue reading while we write. The mode stays with the file, so this is done once in its life."""
+        """Switch to WAL, so that readers can continue while we write. The mode is stored in the file, so once is enough."""
         self.log.has_changed_file = self.log.has_changed_file or connection.pragma("journal_mode") != "wal"
         if self.log.has_changed_file:
-            # Another program that is reading prevents the change, not the writing: the old mode serves until next time.
+            # Another program's read prevents the change but not the writing: keep the old mode until next time.
             with suppress(*BUSY):
                 connection.pragma("journal_mode", "wal")
 
     def data_version(self, count: int) -> int:
-        """SQLite's data version, counted on over all files that were opened; what we made ourselves is no change."""
+        """SQLite's data version, continued across all files that were opened; creating a file ourselves is not a change."""
         return self.version(count) - self._base
 
     def is_other(self, data_version: int) -> bool:
-        """Whether all connections were ended, or this one was opened, since the data version was this."""
+        """Whether all connections were ended, or this one was opened, since this data version."""
         return self.version(0) >> 32 != data_version >> 32
 
     def version(self, count: int) -> int:
-        """A version of the file that is open, counted on over all files that were opened."""
+        """A version of the open file, continued across all files that were opened."""
         return ((self._openings + self.group.endings) << 32) + count
 
     def close(self) -> None:
-        """Close it; the next use opens it again."""
+        """Close the connection; the next use opens it again."""
         connection, self._connection = self._connection, None
         if connection is not None:
             self.group.close(connection)

@@ -1,9 +1,9 @@
-"""Reading a SQLite file without leaving a trace: the file and its folder stay byte for byte as before.
+"""Reads a SQLite file without leaving a trace: the file and its folder stay the same byte for byte.
 
-Either through a copy in memory, or in place, which copies nothing but what needs to be repaired first.
+It reads either a copy in memory, or the file in place, and then copies only files that must be repaired first.
 
-Merely opening a database in WAL mode creates `-wal` and `-shm` beside it, or changes the `-shm` that is there,
-even when opened read-only. What leaves no trace depends on the state of the file (found by experiment with
+Merely opening a database in WAL mode creates `-wal` and `-shm` beside it, or changes an existing `-shm`,
+even when opened read-only. Which way leaves no trace depends on the state of the file (found by experiment with
 SQLite 3.54.1; the tests repeat it):
 
     state                                               way
@@ -30,11 +30,11 @@ _WAL_FORMAT = (
 
 
 def copy_into_memory(path: Path, busy_timeout_seconds: float) -> apsw.Connection:
-    """The database as it stands, as a connection to memory; empty when there is no file.
+    """The database as it stands, as a connection to memory; empty if there is no file.
 
-    Raises what apsw and the operating system raise; BusyError when the file never held still.
+    Passes on exceptions of apsw and the operating system; raises BusyError if the file kept changing.
     """
-    look(str(path))  # what is not a plain file may never end
+    look(str(path))  # a file that is not plain may never end
     for _ in range(_ATTEMPTS):
         before = _fingerprint(path)
         if before[0] is None:
@@ -53,30 +53,30 @@ def copy_into_memory(path: Path, busy_timeout_seconds: float) -> apsw.Connection
 class InPlace:
     """One moment of a SQLite file, read where it is. Close it after use.
 
-    The first use opens it and begins the one read transaction that all uses are part of.
+    The first use opens it and begins the read transaction that all uses share.
     """
 
     def __init__(self, path: Path, busy_timeout_seconds: float) -> None:
         self._path = path
         self._busy_timeout_seconds = busy_timeout_seconds
         self._connection: apsw.Connection | None = None
-        # What the file looked like when it was opened; None while locks keep others from changing what is read.
+        # The file's state when it was opened; None while locks prevent changes to the data being read.
         self._seen: tuple[object, ...] | None = None
 
     def connect(self) -> apsw.Connection:
-        """A connection that only reads; to an empty database when there is no file.
+        """A read-only connection; to an empty database if there is no file.
 
-        Raises what apsw and the operating system raise; BusyError when the file never held still.
+        Passes on exceptions of apsw and the operating system; raises BusyError if the file kept changing.
         """
         if self._connection is None:
-            look(str(self._path))  # what is not a plain file may never end
+            look(str(self._path))  # a file that is not plain may never end
             self._connection = self._open()
             self._connection.execute("BEGIN")
-            self._connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()  # the moment is now
+            self._connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()  # starts it
         return self._connection
 
     def is_unchanged(self) -> bool:
-        """Whether no other program changed the file while this transaction was unprotected. Call it after each use."""
+        """Whether no other program changed the file while no lock protected this transaction. Call it after each use."""
         return self._seen is None or _fingerprint(self._path) == self._seen
 
     def close(self) -> None:
@@ -109,7 +109,7 @@ class InPlace:
 
 
 def _copy(path: Path, busy_timeout_seconds: float) -> tuple[apsw.Connection, bool]:
-    """The copy, and whether locks prevented writes meanwhile."""
+    """Make the copy; also returns whether locks prevented writes meanwhile."""
     parameters, is_certain = _way(path)
     if parameters is None:
         return _copy_aside(path), False
@@ -122,7 +122,7 @@ def _copy(path: Path, busy_timeout_seconds: float) -> tuple[apsw.Connection, boo
 
 
 def _way(path: Path) -> tuple[str | None, bool]:
-    """How to open the file, and whether locks prevent writes meanwhile; None if it needs writing."""
+    """The way to open the file (None if it needs writing), and whether locks prevent writes meanwhile."""
     if not _beside(path, "-wal").exists():
         return ("immutable=1", False) if _is_wal_mode(path) else ("mode=ro", True)
     return ("mode=ro&readonly_shm=1", True) if _beside(path, "-shm").exists() else (None, False)

@@ -1,4 +1,4 @@
-"""What every connection of ours to a SQLite file is set to: how it waits, what it remembers, that it may only read."""
+"""Sets up our connections to a SQLite file: waiting for locks, cache size, durability, read-only access."""
 
 import time
 from collections.abc import Iterator
@@ -8,11 +8,11 @@ import apsw
 
 from engine.replicas.sqlite_file.log import LONG_BYTES
 
-# How long to wait before a lock is retried. SQLite's own pauses grow to 100 ms, which an event would wait behind a
-# large transaction of another program's that has ended.
+# The pause before a lock is retried. SQLite's own pauses grow to 100 ms, and an event would wait
+# that long after the end of another program's large transaction.
 _PAUSE_SECONDS_MIN, _PAUSE_SECONDS_MAX = 0.001, 0.005
 
-# What a transaction of thousands of rows may remember. With less, pages that are not done with are written to the log, and
+# The cache for a transaction of thousands of rows. With less, unfinished pages are written to the log, and
 # read again, several times, while every other program waits.
 _ROOM_KIB = 32_768
 
@@ -20,19 +20,19 @@ _ROOM_KIB = 32_768
 def set_up(
     connection: apsw.Connection, *, busy_timeout_ms: int, cache_kib: int | None, is_read_only: bool
 ) -> None:
-    """Set what does not outlive a connection."""
+    """Set the options that are not stored in the file."""
     wait_when_busy(connection, busy_timeout_ms)
     if cache_kib is not None:
-        connection.pragma("cache_size", -cache_kib)  # below zero it is KiB and not pages
-    # FULL: a commit is on the disk when apply() returns, so that sequence numbers a reader of the change
-    # feed has seen are never given out again after a power cut. It costs one sync per pass that writes.
+        connection.pragma("cache_size", -cache_kib)  # negative means KiB instead of pages
+    # FULL: a commit is on the disk when apply() returns, so that sequence numbers that a reader of the change
+    # feed has seen are never reused after a power cut. It costs one sync per pass that writes.
     connection.pragma("synchronous", "FULL")
-    # OFF: deleting a device must not take along (ON DELETE CASCADE) entities for whose absence there is
-    # no evidence yet, and other programs' rows may point to devices that Home Assistant does not have.
+    # OFF: deleting a device must not delete entities too (ON DELETE CASCADE) whose absence is not proven
+    # yet, and other programs' rows may refer to devices that Home Assistant does not have.
     connection.pragma("foreign_keys", False)
-    # A log that grew while others read is cut again when it is used from its beginning.
+    # A log that grew while others read is truncated when it is next used from its beginning.
     connection.pragma("journal_size_limit", LONG_BYTES)
-    # Twice, because a reader must not be able to write, whatever a statement says.
+    # Twice, because a reader must not be able to write with any statement.
     connection.pragma("query_only", is_read_only)
 
 
@@ -44,7 +44,7 @@ def roll_back(connection: apsw.Connection) -> None:
 
 @contextmanager
 def with_room(connection: apsw.Connection, kib: int = _ROOM_KIB) -> Iterator[None]:
-    """Let the connection remember more pages in the block, for many writes within a transaction; the commit frees them."""
+    """Let the connection cache more pages in the block, for many writes within a transaction; the commit frees them."""
     size = connection.pragma("cache_size")
     connection.pragma("cache_size", -kib)
     try:
@@ -54,7 +54,7 @@ def with_room(connection: apsw.Connection, kib: int = _ROOM_KIB) -> Iterator[Non
 
 
 def wait_when_busy(connection: apsw.Connection, timeout_ms: int) -> None:
-    """Have the connection wait that long for locks of others, and notice soon when they are gone."""
+    """Make the connection wait up to `timeout_ms` for other programs' locks, with short pauses between attempts."""
     began_at = 0.0
 
     def wait(tries: int) -> bool:

@@ -1,7 +1,7 @@
-"""Which tables a SQLite file has: none before the first transaction that writes. They also show which of our files it is.
+"""The tables of a SQLite file: none before the first write. They also show which of our files it is.
 
-A file that was put in the place of another is refused and left as it is. Without this each would get the tables of the
-other beside its own, and what it held would be gone from view.
+A file that replaces another kind of file is refused and left unchanged. Otherwise each would get the other's tables
+beside its own, and its content would no longer be found.
 """
 
 import apsw
@@ -11,11 +11,11 @@ from engine.errors import ReplicaRejected
 ROWS, HISTORY, OUTBOX = "rows file", "history file", "outbox"
 # Any of these tables is enough.
 _TABLES = {ROWS: "reconcile_meta", OUTBOX: "reconcile_outbox"}
-_HISTORY_COLUMNS = {"at_ns", "registry", "id", "digest", "run_id"}  # others have tables of that name, too
+_HISTORY_COLUMNS = {"at_ns", "registry", "id", "digest", "run_id"}  # others have tables of that name too
 
 
 def has_table(connection: apsw.Connection, table: str) -> bool:
-    """Whether there is a table, or a view in its place, of this name."""
+    """Whether there is a table, or a view, of this name."""
     found = connection.execute(
         "SELECT 1 FROM sqlite_schema WHERE type IN ('table', 'view') AND name = ?", (table,)
     )
@@ -23,12 +23,12 @@ def has_table(connection: apsw.Connection, table: str) -> bool:
 
 
 def is_empty(connection: apsw.Connection) -> bool:
-    """Whether there is no table at all."""
+    """Whether there are no tables."""
     return connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone() is None
 
 
 def check_kind(connection: apsw.Connection, replica: str, wanted: str) -> None:
-    """Raises ReplicaRejected when the file is another one of ours than `wanted`."""
+    """Raises ReplicaRejected if the file is a different one of ours than `wanted`."""
     kinds = [kind for kind, table in _TABLES.items() if has_table(connection, table)]
     if has_table(connection, "records"):
         columns = {
