@@ -1,1 +1,1 @@
-"""The SQLite rows: the replica that people query, with the ledger in the same file."""
+"""The SQLite rows: the replica that users query, with the ledger in the same file."""

@@ -1,16 +1,16 @@
-"""Rows of the SQLite replica: records and their derived values as column values, and back.
+"""Converts records and their derived values to rows of the SQLite replica, and back.
 
-Pure. The tables begin with the columns that HomeIQ's data-api has, under its names and types, then come the
-rest of the record, what Home Assistant sent that we do not know (`extra`), derived values, and `last_seen`,
-the moment the row last changed. A row gives back exactly the record it was made from:
+Pure. The tables begin with the columns of HomeIQ's data-api, under its names and types, then come the
+rest of the record, unknown keys from Home Assistant (`extra`), derived values, and `last_seen`,
+the time when the row last changed. A row converts back to exactly the record it was made from:
 
-    NULL                    the field has its default: it says nothing
+    NULL                    the field has its default
     text, number            the value; booleans are 0 and 1
     list, object            canonical JSON text
     created_at, ...         'YYYY-MM-DD HH:MM:SS.ffffff' in UTC, as SQLAlchemy writes it; to the microsecond
     devices.name            NOT NULL in HomeIQ's table, null in Home Assistant's child devices: then the effective
                             name (or '') replaces it, and `name_is_stand_in` is 1
-    devices.suggested_area  a key of `extra` that HomeIQ gave a column; only there while it is text
+    devices.suggested_area  a key of `extra` for which HomeIQ has a column; stored there only if it is text
 """
 
 from datetime import UTC, datetime, timedelta
@@ -33,12 +33,12 @@ from engine.errors import SourceInvalid
 from engine.replicas.rows.columns import ALWAYS_DERIVED, TABLES, Column, Origin, Table, Value
 
 _NOTHING = Derived()
-# Without a zone, whose text would have to be cut off again. Times are UTC.
+# Without a zone, whose text would have to be removed again. Times are UTC.
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001
 
 
 def encode_row(record: Record, derived: Derived | None, last_seen: str) -> tuple[Value, ...]:
-    """The values of all columns of the record's table, in their order. `last_seen` as `format_time` writes it."""
+    """The values of all columns of the record's table, in order. `last_seen` is a text from `format_time`."""
     table = TABLES[record.REGISTRY]
     values = list(table.arrange((*astuple(record), *astuple(derived or _NOTHING), None, last_seen)))
     if extra := record.extra:
@@ -54,7 +54,7 @@ def encode_row(record: Record, derived: Derived | None, last_seen: str) -> tuple
 
 
 def decode_row(table: Table, key: Key, values: tuple[Value, ...]) -> StoredRow:
-    """The fields of a row, whichever program wrote it. Values that fit no field stay as they are."""
+    """The fields of a row, whichever program wrote it. Values of the wrong type stay as they are."""
     fields, derived = _decode_values(table, values)
     record = _record(table.registry, fields)
     timestamps = {name: values[table.indexes[name]] for name in ("last_seen", "created_at")}
@@ -67,9 +67,9 @@ def decode_row(table: Table, key: Key, values: tuple[Value, ...]) -> StoredRow:
 
 
 def judge_row(key: Key, values: tuple[Value, ...]) -> tuple[str, bool] | None:
-    """The version that a row's own columns amount to, and whether it is exactly what `encode_row` would make of it.
+    """The version computed from a row's columns, and whether the row is exactly what `encode_row` would write.
 
-    None when the columns are no record.
+    None if the columns are not a record.
     """
     table = TABLES[key.registry]
     fields, derived_values = _decode_values(table, values)
@@ -91,13 +91,13 @@ _encode_values = msgspec.msgpack.Encoder().encode
 
 
 def digest_row(values: tuple[Value, ...]) -> str:
-    """A digest of all column values of a row, in the table's order; differs when any value or its type does."""
+    """A digest of all column values of a row, in the table's order; it differs if any value or its type does."""
     return blake2b(_encode_values(values), digest_size=16).hexdigest()
 
 
-@lru_cache(maxsize=4)  # a record that was never changed has one time twice
+@lru_cache(maxsize=4)  # a record that never changed has the same time twice
 def format_time(unix_seconds: float) -> str | None:
-    """A point in time as SQLAlchemy's text in UTC; None when no calendar has it."""
+    """Format a point in time as SQLAlchemy's text in UTC; None if it is outside the calendar."""
     try:
         return (_EPOCH + timedelta(0, unix_seconds)).isoformat(" ", "microseconds")
     except (ValueError, OverflowError):
@@ -105,7 +105,7 @@ def format_time(unix_seconds: float) -> str | None:
 
 
 def parse_time(text: str) -> float | None:
-    """Unix seconds of a text as `format_time` writes it; None when it is no time."""
+    """Parse a text of `format_time` into Unix seconds; None for any other text."""
     try:
         moment = datetime.fromisoformat(text)
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
@@ -114,7 +114,7 @@ def parse_time(text: str) -> float | None:
 
 
 def _decode_values(table: Table, values: tuple[Value, ...]) -> tuple[dict[str, Json], dict[str, Json]]:
-    """(fields, derived values) under Home Assistant's names, what says nothing left out."""
+    """(fields, derived values) under Home Assistant's names, without defaults."""
     fields: dict[str, Json] = {}
     derived: dict[str, Json] = {}
     extra: Json = {}
@@ -148,12 +148,12 @@ _decode_json = msgspec.json.Decoder().decode
 
 
 class _Converted(NamedTuple):
-    """The columns of a table whose values are not stored as they are, by what is made of them."""
+    """The columns of a table whose values are converted for storage, by conversion."""
 
     booleans: tuple[int, ...]
     times: tuple[int, ...]
-    empty: tuple[int, ...]  # of JSON that is left out when it is empty
-    json: tuple[tuple[int, Json], ...]  # of other JSON, with the value that is left out
+    empty: tuple[int, ...]  # of JSON that is omitted if empty
+    json: tuple[tuple[int, Json], ...]  # of other JSON, with the value that is omitted
 
 
 def _converted(table: Table) -> _Converted:
@@ -168,8 +168,7 @@ def _converted(table: Table) -> _Converted:
 
 
 def _convert(values: list[Json], converted: _Converted) -> None:
-    """Put what SQLite holds in the place of the values of these columns."""
-    # One loop for each kind of column: this runs for every row of a home, and most columns have nothing to convert.
+    """Replace the values of these columns with their stored form."""
     for position in converted.booleans:
         if (value := values[position]) is not None:
             values[position] = int(value)
@@ -189,7 +188,7 @@ _CONVERTED = {registry: _converted(table) for registry, table in TABLES.items()}
 
 def _decode(column: Column, value: Value) -> Json:
     if isinstance(value, bytes):
-        # No column of ours holds bytes, so this is no record; a person may still want to read it.
+        # None of our columns holds bytes, so this is not a record; a user may still want to read it.
         return {"bytes": value.hex()}
     if column.type == "BOOLEAN" and value in (0, 1):
         return bool(value)

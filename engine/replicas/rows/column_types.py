@@ -1,8 +1,8 @@
-"""Columns whose declared type another program changed, and how to read them all the same.
+"""Reads columns whose declared type another program changed.
 
-SQLite converts what is written to the affinity of the column's declared type, which a tool that makes a table
-again may have changed: a 0 becomes 0.0 in a FLOAT column, the text "7" a number in an INTEGER column
-(https://www.sqlite.org/datatype3.html#determination_of_column_affinity, seen 2026-11-28). Where that lost nothing,
+SQLite converts written values to the affinity of the column's declared type, which a tool that recreates a table
+may have changed: a 0 becomes 0.0 in a FLOAT column, the text "7" a number in an INTEGER column
+(https://www.sqlite.org/datatype3.html#determination_of_column_affinity, seen 2026-11-28). If that lost nothing,
 the value is read as it was written. Pure: makes SQL, runs none.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-# By our own types, the affinities under which SQLite leaves our values as they are. DATETIME holds text that is no
+# By our own type, the affinities under which SQLite leaves our values unchanged. DATETIME holds text that is not a
 # number, so no affinity converts it.
 _HARMLESS = {
     "INTEGER": ("INTEGER", "NUMERIC", "BLOB"),
@@ -31,14 +31,14 @@ _AFFINITIES = (
 
 
 def affinity(declared: str) -> str:
-    """The affinity of a column by its declared type."""
+    """The affinity of a column with this declared type."""
     if not declared:
         return "BLOB"
     return next((found for part, found in _AFFINITIES if part in declared.upper()), "NUMERIC")
 
 
 def reading(column: str, own_type: str, declared: str) -> str:
-    """The SQL that reads a column of ours, whatever type it is declared with."""
+    """The SQL that reads a column of ours, whatever its declared type."""
     harmless = _HARMLESS.get(own_type)
     if harmless is None or affinity(declared) in harmless:
         return column
@@ -61,7 +61,7 @@ def _text(column: str) -> str:
 
 
 def patched_rows(rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    """Rows that were read as bytes, as text. One whose key is not UTF-8 could not be requested, and is left out."""
+    """Decode rows that were read as bytes. Omits rows with a key that is not UTF-8, which could not be requested."""
     patched = []
     for key, *values in rows:
         with suppress(UnicodeDecodeError):

@@ -1,4 +1,4 @@
-"""The columns of the SQLite replica's tables: names, types, order, and what each holds."""
+"""The columns of the SQLite replica's tables: names, types, order, and the origin of each value."""
 
 from collections.abc import Callable
 from enum import StrEnum
@@ -14,23 +14,23 @@ from engine.core.home.list_order import ORDERED_REGISTRIES
 from engine.core.records.record import RECORD_TYPES, Json
 from engine.core.records.registries import BY_NAME, REGISTRIES
 
-# What SQLite holds in one column of one row.
+# A value of one column in one row.
 Value: TypeAlias = str | int | float | bytes | None
 
 
 class Origin(StrEnum):
-    """Where a column's value comes from."""
+    """The origin of a column's value."""
 
     FIELD = "field"
     DERIVED = "derived"
-    EXTRA = "extra"  # what is left of the unknown keys
+    EXTRA = "extra"  # the other unknown keys
     EXTRA_KEY = "extra_key"  # one unknown key, by its name
     STAND_IN = "stand_in"
     LAST_SEEN = "last_seen"
 
 
 class Column(msgspec.Struct, frozen=True):
-    """One column: its SQL name and type, and what it holds. `name` is Home Assistant's name of the field."""
+    """One column: its SQL name and type, and its value's origin. `name` is Home Assistant's name of the field."""
 
     sql: str
     name: str
@@ -38,11 +38,11 @@ class Column(msgspec.Struct, frozen=True):
     origin: Origin
     json: bool = False
     default: Json = None
-    decoder: Any = None  # of a JSON column: decodes into the field's own type
+    decoder: Any = None  # decodes a JSON column into the field's own type
 
 
 class Table:
-    """One registry's table. `key_columns` identify a row; columns keep their order in digests."""
+    """One registry's table. `key_columns` identify a row; digests use the order of the columns."""
 
     def __init__(
         self, registry: str, name: str, key_columns: tuple[str, ...], columns: tuple[Column, ...]
@@ -69,7 +69,7 @@ class Table:
 
     @cached_property
     def arrange(self) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]:
-        """Puts the fields of a record, derived values, a None and the time of `last_seen` in the order of the columns."""
+        """A function that arranges the fields of a record, derived values, a None and `last_seen` in column order."""
         record = [field.name for field in msgspec.structs.fields(RECORD_TYPES[self.registry])]
         derived = Derived.__struct_fields__
         at = {(Origin.DERIVED, name): len(record) + place for place, name in enumerate(derived)}
@@ -81,7 +81,7 @@ class Table:
 
     @cached_property
     def readable(self) -> list[tuple[int, Column, type | None]]:
-        """(position, column, type of a value that is not converted) of all columns that say something of the record."""
+        """(position, column, type of a value that is not converted) of all columns with values of the record."""
         own = {"VARCHAR": str, "INTEGER": int}
         origins = (Origin.FIELD, Origin.EXTRA_KEY, Origin.EXTRA, Origin.DERIVED)
         return [
@@ -99,7 +99,7 @@ class Table:
 
     @cached_property
     def converted(self) -> list[tuple[int, Column]]:
-        """(position, column) of the columns whose values are not stored as they are."""
+        """(position, column) of the columns whose values are converted for storage."""
         plain = ("VARCHAR", "INTEGER")
         return [
             (i, column)
@@ -108,7 +108,7 @@ class Table:
         ]
 
     def id_of(self, values: tuple[Value, ...], rowid: int) -> str:
-        """The id a row is under. Rows without a usable one are under their row number."""
+        """The id of a row; for a row without a usable one, its row number."""
         if self._sole_key is not None:
             id_ = values[self._sole_key]
             if type(id_) is str and id_:
@@ -164,13 +164,13 @@ _DERIVED = {
     "entity": ("effective_area_id", "effective_name", "domain", "disabled"),
     **dict.fromkeys(ORDERED_REGISTRIES, ("position",)),
 }
-# Of these something is derived of every record; of the others only where Home Assistant gives an order.
+# Every record of these has derived values; records of the others only if Home Assistant gives an order.
 ALWAYS_DERIVED = ("device", "entity")
 
 
 def _table(registry: str) -> Table:
     fields = _field_columns(registry)
-    last = ("created_at", "modified_at", "extra")  # what all registries share is behind their own fields
+    last = ("created_at", "modified_at", "extra")  # the fields of all registries follow a registry's own
     columns = {
         name: fields[name]
         for name in sorted(fields, key=lambda name: last.index(name) if name in last else -1)
@@ -184,7 +184,7 @@ def _table(registry: str) -> Table:
         columns[name] = Column(name, name, types.get(name, "VARCHAR"), Origin.DERIVED)
     columns["last_seen"] = Column("last_seen", "last_seen", "DATETIME", Origin.LAST_SEEN)
     by_sql = {column.sql: column for column in columns.values()}
-    # Identity first, where HomeIQ has no order of its own.
+    # Identity first, if HomeIQ does not define the order.
     keys = BY_NAME[registry].key
     order = [*_FIRST.get(registry, keys)]
     order += [name for name in by_sql if name not in order]

@@ -1,4 +1,4 @@
-"""Whether a rows file holds nothing that could not be restored from Home Assistant: then it may be removed."""
+"""Checks whether everything in a rows file could be restored from Home Assistant, so that it may be removed."""
 
 from functools import cache
 from pathlib import Path
@@ -10,9 +10,9 @@ from engine.replicas.rows.snapshots.backup import read_snapshot
 
 
 def holds_only_ours(path: Path) -> bool:
-    """Whether every row is what this program last wrote, and no table, column, view or trigger is another one's.
+    """Whether every row is as this program last wrote it, and no table, column, view or trigger is another program's.
 
-    Raises ReplicaError where that cannot be determined.
+    Raises ReplicaError if that cannot be determined.
     """
     connection, content = read_snapshot(path)
     try:
@@ -32,7 +32,7 @@ def _own_parts() -> frozenset[tuple[str, str]]:
 
 
 def _parts(connection: apsw.Connection) -> frozenset[tuple[str, str]]:
-    """Each table with each of its columns, each view and trigger. Indexes hold nothing."""
+    """Each table with each of its columns, each view and trigger. Indexes contain no data of their own."""
     found = set[tuple[str, str]]()
     for kind, name in connection.execute("SELECT type, name FROM sqlite_schema WHERE type != 'index'"):
         if str(name).startswith("sqlite_"):

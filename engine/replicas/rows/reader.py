@@ -1,8 +1,8 @@
-"""Reading the rows file: the version of every row, and whole rows by key.
+"""Reads the rows file: the version of every row, and whole rows by key.
 
-A version is hashed from what a row holds, never taken on trust: last applied is believed only while the digest
-over all of the row's columns is the one it was recorded with. Any program may have written a row: columns may be missing,
-values of any type, text not even UTF-8.
+A version is hashed from a row's values, never trusted: the last applied version is only used while the digest
+of all of the row's columns is the recorded one. Any program may have written a row: columns may be missing,
+values may have any type, and text may not even be UTF-8.
 """
 
 # ruff: noqa: S608 (names in statements are our own tables and columns, or quoted; values are bound)
@@ -31,7 +31,7 @@ _HASH_PREFIX = f"{HASH_VERSION}:"
 
 
 class FoundRow(msgspec.Struct, frozen=True, dict=True):
-    """A row where it is: its row number, and the values of all our columns."""
+    """A row in the file: its row number, and the values of all our columns."""
 
     key: Key
     rowid: int
@@ -44,13 +44,13 @@ class FoundRow(msgspec.Struct, frozen=True, dict=True):
 
     @cached_property
     def kept(self) -> tuple[msgspec.Raw, msgspec.Raw]:
-        """What is kept of it when it goes: its fields for a tombstone, and with derived values for the change feed."""
+        """The data to keep when the row is deleted: its fields for a tombstone, and with derived values for the change feed."""
         stored = self.stored
         return encoded(stored.fields), encoded(stored.fields | stored.derived)
 
 
 def observe_rows(connection: apsw.Connection, replica: str, *, trust_digests: bool) -> dict[Key, str]:
-    """The version of every row. `trust_digests`: stored digests were taken over the columns of today."""
+    """The version of every row. `trust_digests`: stored digests cover the present columns."""
     versions: dict[Key, str] = {}
     for table in TABLES.values():
         select = _select(connection, table)
@@ -74,15 +74,15 @@ def observe_rows(connection: apsw.Connection, replica: str, *, trust_digests: bo
 def _sort_out(
     table: Table, rows: Iterable[tuple[Any, ...]], recorded: dict[str, str]
 ) -> tuple[dict[Key, str], dict[Key, tuple[tuple[Value, ...], str]]]:
-    """The versions of rows that are as recorded; and of the others, their values and digest.
+    """The versions of unchanged rows; and the values and digests of the others.
 
-    `recorded` is last applied by row digest; a digest covers the row's key, so it finds no other row's.
+    `recorded` has the last applied versions by row digest; a digest covers the row's key, so it never matches another row's.
     """
     versions: dict[Key, str] = {}
     differing: dict[Key, tuple[tuple[Value, ...], str]] = {}
     registry = table.registry
-    # This loop runs once per row of the home, so it only looks; what differs is worked out behind it. Rows are
-    # not fetched all at once: one that is gone again before the next comes costs half.
+    # This loop runs once per row of the home, so it only compares; the caller examines the differing rows. Rows are
+    # not fetched all at once: freeing each before the next arrives halves the cost.
     for row in rows:
         values = row[:-1]
         id_ = table.id_of(values, row[-1])
@@ -98,10 +98,10 @@ def _sort_out(
 def _version_found(
     key: Key, values: tuple[Value, ...], digest: str, applied: tuple[str | None, str] | None
 ) -> str:
-    """The version of a row that is not, byte for byte, as it was recorded in `applied` (digest, version).
+    """The version of a row that differs, byte for byte, from the one recorded in `applied` (digest, version).
 
-    It equals its content's version only where the row is exactly as we would write it. A row that says the same
-    in columns that do not count (`last_seen`, `created_at`) carries its digest behind it: that is drift.
+    It equals its content's version only if the row is exactly as we would write it. If only columns that are not hashed
+    differ (`last_seen`, `created_at`), the digest is appended to the version: that is drift.
     """
     judged = judge_row(key, values)
     if judged is None:
@@ -112,7 +112,7 @@ def _version_found(
 
 
 def has_rows(connection: apsw.Connection, registry: str) -> bool:
-    """Whether there is any row of a registry."""
+    """Whether a registry has any rows."""
     table = TABLES[registry].name if registry in TABLES else ""
     return has_table(connection, table) and bool(
         connection.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchall()
@@ -120,17 +120,17 @@ def has_rows(connection: apsw.Connection, registry: str) -> bool:
 
 
 def find_rows(connection: apsw.Connection, keys: Iterable[Key]) -> dict[Key, FoundRow]:
-    """The rows that are under the given keys, as `observe_rows` names them."""
+    """The rows with the given keys, as used by `observe_rows`."""
     wanted: dict[str, set[str]] = {}
     for key in keys:
         wanted.setdefault(key.registry, set()).add(key.id)
     found: dict[Key, FoundRow] = {}
     for registry, ids in wanted.items():
         if registry not in TABLES:
-            continue  # of a damaged ledger
+            continue  # from a damaged ledger
         conditions = _conditions(connection, TABLES[registry])
         if any(id_.startswith("rowid:") for id_ in ids):
-            conditions = ["? IS NOT NULL"]  # every row: these have no key to look up by
+            conditions = ["? IS NOT NULL"]  # every row: these have no key to search by
         parameter = msgspec.json.encode(sorted(ids)).decode()
         for condition in conditions:
             rows = find_rows_where(connection, registry, condition, parameter)
@@ -141,7 +141,7 @@ def find_rows(connection: apsw.Connection, keys: Iterable[Key]) -> dict[Key, Fou
 def find_rows_where(
     connection: apsw.Connection, registry: str, condition: str, parameter: str
 ) -> list[FoundRow]:
-    """The rows of a registry for which an SQL condition with one parameter holds; none without its table."""
+    """The rows of a registry that meet an SQL condition with one parameter; empty without its table."""
     table = TABLES[registry]
     select = _select(connection, table)
     if select is None:
@@ -163,7 +163,7 @@ def read_scopes(connection: apsw.Connection) -> frozenset[str]:
 
 
 def _conditions(connection: apsw.Connection, table: Table) -> list[str]:
-    """SQL conditions for rows by id, the ids being one JSON parameter."""
+    """SQL conditions for rows by id, with the ids as one JSON parameter."""
     wanted = "IN (SELECT value FROM json_each(?))"
     if table.registry != "entity":
         return [f"{' || char(47) || '.join(table.key_columns)} {wanted}"]
@@ -173,7 +173,7 @@ def _conditions(connection: apsw.Connection, table: Table) -> list[str]:
 
 
 def select_all(connection: apsw.Connection) -> list[str] | None:
-    """The statements that read every row of ours, each as a digest takes it; None if a table lacks one of our columns."""
+    """The statements that read all of our rows in the form for digests; None if a table lacks one of our columns."""
     for table in TABLES.values():
         present = {name.lower() for name in columns_of(connection, table.name)}
         if not present.issuperset(table.sql_names):
@@ -182,7 +182,7 @@ def select_all(connection: apsw.Connection) -> list[str] | None:
 
 
 def select_text(table: Table) -> str:
-    """The statement that reads every row of a table as one text, the table's name among it."""
+    """The statement that reads every row of a table as one text, which includes the table's name."""
     return f"SELECT {text_of(table.sql_names, of=table.name)} FROM {table.name}"
 
 
@@ -209,7 +209,7 @@ def _rows(connection: apsw.Connection, table: Table, select: str, bindings: tupl
 
 
 def digests_of(connection: apsw.Connection, versions: dict[Key, str]) -> dict[Key, str]:
-    """The digests of those rows that are exactly the given versions; the others are judged by their content."""
+    """The digests of the rows that have exactly the given versions; the others are compared by their content."""
     return {
         key: digest_row(found.values)
         for key, found in find_rows(connection, versions).items()

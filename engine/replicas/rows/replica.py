@@ -1,8 +1,8 @@
 """The SQLite replica: rows that any program can read, and the engine's ledger in the same file.
 
-A plan and its bookkeeping commit in one transaction, so whatever instant the program is killed at, rows, last
-applied versions and change feed agree. Looking at the file changes nothing in it: tables are made, and an
-existing HomeIQ database is adopted, within the first transaction that writes.
+A plan and its ledger entries commit in one transaction, so rows, last applied versions and change feed agree whenever
+the program is killed. Reading the file changes nothing in it: the first write transaction creates the tables, or
+adopts an existing HomeIQ database.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -54,12 +54,12 @@ class SqliteRows(FileReplica, LedgerNotes):
         self._changes_max = changes_max
         self._tombstone_seconds = tombstone_days * _DAY_SECONDS
         self._planned_at_version = -1  # the data version that the newest plan is based on
-        self._schema_version = -1  # with which everything was there
+        self._schema_version = -1  # at which all tables existed
         self._absences: tuple[int, dict[Key, Look]] | None = None  # as of the file's data version
         self._summed = SummedRows()  # true as long as the file is as seen
 
     def observe(self) -> Observed:
-        """The versions of all rows, hashed from what the rows hold now. Raises ReplicaError."""
+        """The versions of all rows, hashed from their current values. Raises ReplicaError."""
         with self._file.reading_uncached() as connection:
             self._file.note_seen()
             self._summed.forget()
@@ -77,7 +77,7 @@ class SqliteRows(FileReplica, LedgerNotes):
             return read_scopes(connection)
 
     def apply(self, operations: Sequence[Operation], run: Run) -> None:
-        """Carry out all operations and their bookkeeping in one transaction, or none. Raises ReplicaError."""
+        """Write all operations and their ledger entries in one transaction, or none. Raises ReplicaError."""
         if not operations:
             return
         looked_at, touched = self._prepare(operations)
@@ -92,10 +92,10 @@ class SqliteRows(FileReplica, LedgerNotes):
             entries.prune(connection, changes_max=self._changes_max, tombstones_before=oldest)
             if run.home is not None:
                 keep_home(connection, _META, run.home)
-        self._summed = summed  # not before it is committed
+        self._summed = summed  # only after the commit
 
     def _prepare(self, operations: Sequence[Operation]) -> tuple[int, dict[Key, FoundRow] | None]:
-        """The rows of many deletes, and the file's data version then: decoding them takes half of what the write does,
+        """The rows of many deletes, and the file's data version then: decoding them takes half the time of the write,
         during which no other program can write.
         """
         if sum(o.action is Action.DELETE for o in operations) < _MANY:
@@ -113,12 +113,12 @@ class SqliteRows(FileReplica, LedgerNotes):
             return entries.read_applied(connection, replica)
 
     def home(self) -> frozenset[str]:
-        """The config entries of the home that this file is of, whatever replica they were written to."""
+        """The config entries of the home that this file belongs to, whichever replica they were written to."""
         with self._reading() as connection:
             return entries.read_home(connection)
 
     def remember_home(self, entry_ids: frozenset[str]) -> None:
-        """Be of the home with these config entries from now on."""
+        """Remember that the file belongs to the home with these config entries."""
         with self._writing() as connection:
             keep_home(connection, _META, entry_ids)
 
@@ -126,20 +126,20 @@ class SqliteRows(FileReplica, LedgerNotes):
         """The look that first missed each missing key."""
         with self._reading() as connection:
             version = self._file.data_version()
-            # Every pass needs it while thousands wait, and only this program writes them.
+            # Every pass needs them while thousands wait, and only this program writes them.
             if self._absences is None or self._absences[0] != version:
                 self._absences = (version, entries.read_absences(connection))
             return dict(self._absences[1])
 
     def known_ids(self, keys: Iterable[Key]) -> frozenset[Key]:
-        """Those of the keys that Home Assistant was ever seen to have, as far as the feed and tombstones reach."""
+        """The keys that Home Assistant is known to have had, as far as the feed and tombstones reach."""
         with self._reading() as connection:
             return entries.read_known(connection, list(keys))
 
     def record_applied(
         self, replica: str, versions: Iterable[tuple[Key, str | None]], at: float, *, place: str | None = None
     ) -> None:
-        """Record (or, with None, forget) last applied versions, and `place`, as of `at` (Unix seconds). For nothing it opens no transaction."""
+        """Record (or, with None, forget) last applied versions, and `place`, as of `at` (Unix seconds). Opens no transaction for nothing."""
         settled = dict(versions)
         if not settled and place is None:
             return
@@ -155,11 +155,11 @@ class SqliteRows(FileReplica, LedgerNotes):
             entries.write_applied(connection, replica, applied, at)
 
     def note_absences(self, absences: Absences, at: Look) -> None:
-        """Remember what was missed, forget what is over. Opens no transaction for nothing."""
+        """Remember new absences, forget those that ended. Opens no transaction for nothing."""
         over = set(absences.returned)
         if absences.moot:
             with self._reading() as connection:
-                # One replica may be done with a record that another, which was away, still has to delete.
+                # Another replica, which was unreachable, may still have to delete a record that this one no longer holds.
                 over |= absences.moot - entries.read_held(connection, sorted(absences.moot))
         if absences.begun or over:
             with self._writing() as connection:
@@ -167,28 +167,28 @@ class SqliteRows(FileReplica, LedgerNotes):
                 entries.write_absences(connection, sorted(absences.begun), sorted(over), at)
 
     def found(self, replica: str) -> dict[FoundKey, FirstSeen]:
-        """When differences of a replica were found first."""
+        """When differences of a replica were first found."""
         with self._reading() as connection:
             return read_found(connection, replica)
 
     def note_found(self, replica: str, found: Mapping[FoundKey, FirstSeen]) -> None:
-        """Remember these of a replica, in place of earlier ones."""
+        """Remember these for a replica, instead of earlier ones."""
         with self._writing() as connection:
             write_found(connection, replica, found)
 
     def digest(self, *, seed: int | None = None, reread: bool = True) -> str | None:
-        """A digest over all rows; None if they cannot be ours. See `Replica.digest`. Raises ReplicaError."""
+        """A digest of all rows; None if they cannot be ours. See `Replica.digest`. Raises ReplicaError."""
         with self._reading() as connection:
             return self._summed.digest(connection, self._file, seed, reread=reread)
 
     def is_unchanged(self) -> bool:
-        """Whether all rows are what they were, but for what was applied since. See `Replica.is_unchanged`. Raises ReplicaError."""
+        """Whether all rows are unchanged, except by operations applied since. See `Replica.is_unchanged`. Raises ReplicaError."""
         with self._file.reading_uncached() as connection:
             check_schema(connection, NAME)
             return self._file.is_as_seen() and self._summed.is_true(connection)
 
     def changes(self, after: int, limit: int) -> list[feed.FeedEntry]:
-        """The change feed behind sequence number `after`, oldest first, at most `limit` entries."""
+        """The change feed after sequence number `after`, oldest first, at most `limit` entries."""
         with self._reading() as connection:
             return feed.read_changes(connection, after, limit)
 
@@ -198,21 +198,21 @@ class SqliteRows(FileReplica, LedgerNotes):
             return feed.read_last_change(connection, key)
 
     def former(self, name: str) -> list[Former]:
-        """The records that were ever known by this id or entity_id, as far as feed and tombstones reach."""
+        """The records that ever had this id or entity_id, as far as feed and tombstones reach."""
         with self._reading() as connection:
             return find_former(connection, name)
 
     def tombstone(self, key: Key) -> Tombstone | None:
-        """What is kept of a deleted row."""
+        """The tombstone of a deleted row; None if there is none."""
         with self._reading() as connection:
             return next(iter(read_tombstones(connection, [key])), None)
 
     def tidy(self, *, is_calm: bool) -> bool:
-        """Move what was committed from SQLite's log into the file, so that no commit has to. Raises ReplicaError."""
+        """Move committed pages from SQLite's log into the file, so that no commit has to. Raises ReplicaError."""
         return self._file.shorten_log(is_calm=is_calm)
 
     def data_version(self) -> int:
-        """A number that changes when another program writes to the file. It means nothing in another process."""
+        """A number that changes when another program writes to the file. It cannot be compared in another process."""
         self._planned_at_version = self._file.data_version()
         return self._planned_at_version
 
@@ -234,10 +234,10 @@ class SqliteRows(FileReplica, LedgerNotes):
                 digests = digests_of(connection, entries.read_applied(connection, NAME))
                 entries.replace_digests(connection, NAME, digests)
             if before != self._file.schema_version():
-                self._summed.forget()  # it is of other columns
+                self._summed.forget()  # it covers other columns
             yield connection
             version = self._file.schema_version()
-        self._schema_version = version  # not before it is committed
+        self._schema_version = version  # only after the commit
 
 
 def open_rows(  # noqa: PLR0913 (options, by keyword)
@@ -250,9 +250,9 @@ def open_rows(  # noqa: PLR0913 (options, by keyword)
     busy_timeout_seconds: float = 5.0,
     cache_kib: int | None = None,
 ) -> SqliteRows:
-    """The rows file at `path`, which is neither opened nor made before it is needed.
+    """The rows file at `path`, which is opened or created on first use.
 
-    `changes_max` bounds the change feed, `tombstone_days` how long deleted rows can be brought back.
+    `changes_max` bounds the change feed, `tombstone_days` the time during which deleted rows can be restored.
     `read_only` never writes to tables; `private_copy` reads one moment and leaves no trace beside the file.
     """
     access = FileAccess.PRIVATE_COPY if private_copy else FileAccess.READ if read_only else FileAccess.WRITE

@@ -1,7 +1,7 @@
-"""The tables of the rows file: created, or added to what another program has there.
+"""The tables of the rows file: created, or added to another program's database.
 
-An existing database is adopted in place: a missing column is added, other columns, tables, indexes and rows are
-left alone. Nothing here runs except inside a transaction that writes anyway, so looking changes no file.
+An existing database is adopted in place: missing columns are added, other columns, tables, indexes and rows are
+left alone. All of this runs inside a write transaction that is needed anyway, so reading changes no file.
 """
 
 import apsw
@@ -12,10 +12,10 @@ from engine.replicas.rows.ledger.entries import LEDGER_TABLES
 from engine.replicas.rows.ledger.found import FOUND_TABLE
 from engine.replicas.sqlite_file.tables import ROWS, check_kind, has_table
 
-# Of our own tables. A program that knows less must not write.
+# The version of our own tables. A program with an older version must not write.
 SCHEMA_VERSION = 1
-# Of the columns that go into a row's digest. Other columns, new number: rows are then judged by their content
-# until the next transaction that writes takes their digests again, instead of all of them looking touched.
+# The version of the columns in a row's digest. Increase it when the columns change: rows are then compared by content
+# until the next write transaction recomputes their digests, instead of all of them appearing changed.
 ROW_LAYOUT = 2
 
 _NOT_NULL = {"devices": ("device_id", "name"), "entities": ("entity_id", "domain")}
@@ -35,19 +35,19 @@ _INDEXES = (
 
 
 def columns_of(connection: apsw.Connection, table: str) -> tuple[str, ...]:
-    """The names of a table's columns, generated ones left out; empty when there is no such table."""
+    """The names of a table's columns except generated ones; empty if there is no such table."""
     rows = connection.execute("SELECT name FROM pragma_table_info(?)", (table,))
     return tuple(str(name) for (name,) in rows)
 
 
 def types_of(connection: apsw.Connection, table: str) -> dict[str, str]:
-    """The declared types of a table's columns by lower-case name; empty when there is no such table."""
+    """The declared types of a table's columns by lower-case name; empty if there is no such table."""
     rows = connection.execute("SELECT name, type FROM pragma_table_info(?)", (table,))
     return {str(name).lower(): str(type_ or "") for name, type_ in rows}
 
 
 def check_schema(connection: apsw.Connection, replica: str) -> bool:
-    """Whether stored digests cover the columns of today. Raises ReplicaRejected when a newer program made the tables."""
+    """Whether stored digests cover the present columns. Raises ReplicaRejected if a newer program made the tables."""
     check_kind(connection, replica, ROWS)
     if not has_table(connection, "reconcile_meta"):
         return False
@@ -63,9 +63,9 @@ def check_schema(connection: apsw.Connection, replica: str) -> bool:
 
 
 def ensure_schema(connection: apsw.Connection, replica: str) -> bool:
-    """Make every table and column exist. Call it within a write transaction; raises ReplicaRejected.
+    """Create missing tables and columns. Call it within a write transaction; raises ReplicaRejected.
 
-    Returns whether stored digests cover the columns of today; if not, they are to be taken again.
+    Returns whether stored digests cover the present columns; if not, the caller must recompute them.
     """
     is_current = check_schema(connection, replica)
     for table in TABLES.values():
@@ -82,7 +82,7 @@ def ensure_schema(connection: apsw.Connection, replica: str) -> bool:
 
 
 def _add_looks(connection: apsw.Connection) -> None:
-    """Give the absences of an earlier version the columns for the clock that cannot be set."""
+    """Add the columns for boot and uptime to the absences of an earlier version."""
     present = {
         name for (name,) in connection.execute("SELECT name FROM pragma_table_info('reconcile_absences')")
     }
@@ -96,7 +96,7 @@ def _ensure_table(connection: apsw.Connection, table: Table, replica: str) -> No
     if not present:
         connection.execute(_create(table))
         return
-    # An index on the registry's id is made below, so that column may still be missing.
+    # The index on the registry's id is created below, so that column may still be missing.
     missing_keys = [name for name in _PRIMARY_KEYS.get(table.name, table.key_columns) if name not in present]
     if missing_keys:
         raise ReplicaRejected(

@@ -1,7 +1,7 @@
-"""The digest of all rows, which follows what is written: it shows that nothing else changed without a look at each row's content.
+"""The digest of all rows, updated with each write: it shows that nothing else changed without comparing each row's content.
 
-Only a cache of one look: it holds as long as no other program writes, which its owner knows. What a trigger does to other rows
-is not followed, so the digest shows it.
+It is only a cache of one read: it is valid as long as no other program writes, which its owner checks. It does not follow
+changes that triggers make to other rows, so comparing the digest reveals them.
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,15 +16,15 @@ from engine.replicas.sqlite_file.digests import RowSum, sum_rows
 
 
 class SummedRows:
-    """The digest as of the last look, or nothing. Every method works inside a transaction that the caller holds."""
+    """The digest as of the last read, if any. Every method works inside a transaction that the caller holds."""
 
     def __init__(self) -> None:
-        """Nothing was read yet."""
+        """Holds no digest yet."""
         self._sum: RowSum | None = None
-        self._left: set[tuple[str, int]] = set()  # rows that no longer count, in the current transaction
+        self._left: set[tuple[str, int]] = set()  # rows removed in the current transaction
 
     def forget(self) -> None:
-        """Know nothing."""
+        """Discard the digest."""
         self._sum = None
 
     def digest(
@@ -40,31 +40,31 @@ class SummedRows:
         return self.look(connection, seed)
 
     def look(self, connection: apsw.Connection, seed: int | None) -> str | None:
-        """The digest of all rows as they are there, which is known from now on; None if they cannot be ours."""
+        """Read all rows and remember their digest; None if they cannot be ours."""
         statements = select_all(connection)
         self._sum = None if statements is None else sum_rows(connection, statements, seed)
         return self.known(seed)
 
     def known(self, seed: int | None) -> str | None:
-        """The digest that is known; None if there is none of that seed, if one is given."""
+        """The remembered digest; None if there is none, or none with the given seed."""
         is_fit = self._sum is not None and seed in (None, self._sum.seed)
         return self._sum.text() if self._sum is not None and is_fit else None
 
     def is_true(self, connection: apsw.Connection) -> bool:
-        """Whether the rows that are there have the digest that is known."""
+        """Whether the rows in the file have the remembered digest."""
         statements = select_all(connection) if self._sum is not None else None
         if self._sum is None or statements is None or self._sum.text() is None:
             return False
         return sum_rows(connection, statements, self._sum.seed).text() == self._sum.text()
 
     def taken(self) -> "SummedRows":
-        """What is known, for a transaction that changes it; here nothing is known any more."""
+        """Move the digest to a new object, for a transaction that changes it; this one is empty afterwards."""
         taken = SummedRows()
         taken._sum, self._sum = self._sum, None
         return taken
 
     def leave(self, connection: apsw.Connection, rows: Iterable[FoundRow]) -> None:
-        """These are about to be changed or deleted. A row may be named twice."""
+        """Remove rows that are about to be changed or deleted. A row may be named twice."""
         if self._sum is not None:
             for registry, numbers in _row_numbers(rows).items():
                 fresh = {number for number in numbers if (registry, number) not in self._left}
@@ -72,18 +72,18 @@ class SummedRows:
                 self._left.update((registry, number) for number in fresh)
 
     def come(self, connection: apsw.Connection, rows: Iterable[FoundRow]) -> None:
-        """These are there now."""
+        """Add rows that have been written."""
         if self._sum is not None:
             for registry, numbers in _row_numbers(rows).items():
                 self._sum.add(connection, *_select_texts(registry, numbers))
 
     @property
     def seed(self) -> int | None:
-        """The seed of what is known; None if nothing is."""
+        """The seed of the remembered digest; None if there is none."""
         return None if self._sum is None else self._sum.seed
 
     def fill(self, connection: apsw.Connection, filled: Mapping[str, RowSum]) -> None:
-        """These are the rows of tables that were empty, by registry. It is all that is there where no other table has rows."""
+        """Add the rows of tables that were empty, by registry. They are all rows if no other table has any."""
         known = self._sum
         if known is None and not any(has_rows(connection, registry) for registry in TABLES.keys() - filled):
             known = RowSum(next(iter(filled.values())).seed)
@@ -101,6 +101,6 @@ def _row_numbers(rows: Iterable[FoundRow]) -> dict[str, set[int]]:
 
 
 def _select_texts(registry: str, numbers: set[int]) -> tuple[str, str]:
-    """The statement that reads these rows as a digest takes them, and what is bound in it."""
+    """The statement that reads these rows in the form for digests, and its binding."""
     among = " WHERE rowid IN (SELECT value FROM json_each(?))"
     return select_text(TABLES[registry]) + among, msgspec.json.encode(sorted(numbers)).decode()

@@ -1,1 +1,1 @@
-"""The tables of our own in the rows file: what was last applied, missed, deleted and changed, and by which run."""
+"""Our own tables in the rows file: last applied versions, absences, tombstones, changes, and runs."""

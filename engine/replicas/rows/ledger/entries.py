@@ -1,6 +1,6 @@
 """The engine's own tables in the rows file: last applied, absences, tombstones, changes, runs.
 
-Every function works on a connection inside a transaction that the caller holds; those that read also work where
+Every function works on a connection inside a transaction that the caller holds; those that read also work if
 the tables do not exist yet. The change feed and the runs are bounded, tombstones are kept for some days.
 """
 
@@ -33,7 +33,7 @@ LEDGER_TABLES = (
     """CREATE TABLE IF NOT EXISTS reconcile_tombstones (
       registry TEXT NOT NULL, id TEXT NOT NULL, payload TEXT NOT NULL, others TEXT NOT NULL,
       cause TEXT NOT NULL, deleted_at REAL NOT NULL, run_id TEXT NOT NULL, PRIMARY KEY (registry, id)) WITHOUT ROWID""",
-    # Old tombstones are looked for in every transaction that writes.
+    # Every write transaction searches for old tombstones.
     "CREATE INDEX IF NOT EXISTS reconcile_tombstones_age ON reconcile_tombstones (deleted_at)",
     """CREATE TABLE IF NOT EXISTS reconcile_changes (
       seq INTEGER PRIMARY KEY AUTOINCREMENT, run_id TEXT NOT NULL, changed_at REAL NOT NULL,
@@ -44,10 +44,10 @@ LEDGER_TABLES = (
       upserts INTEGER NOT NULL, moves INTEGER NOT NULL, deletes INTEGER NOT NULL)""",
 )
 
-# Rows that are wanted by key arrive as one JSON parameter: one prepared statement whatever their number.
+# The keys of wanted rows are one JSON parameter, so one prepared statement serves any number.
 WANTED = "(SELECT value ->> 0 AS registry, value ->> 1 AS id FROM json_each(?))"
-# The names in the first column of the primary key, each found by a search behind the one before: a table of
-# 20,000 keys is not read for its two or three replicas.
+# The names in the first column of the primary key, each found by a search after the previous one, so that a table of
+# 20,000 keys is not scanned for its two or three replicas.
 _REPLICAS = """
 WITH RECURSIVE replicas (name) AS (
   SELECT min(replica) FROM reconcile_applied
@@ -55,7 +55,7 @@ WITH RECURSIVE replicas (name) AS (
   SELECT (SELECT min(replica) FROM reconcile_applied WHERE replica > name) FROM replicas WHERE name IS NOT NULL)
 SELECT name FROM replicas WHERE name IS NOT NULL
 """
-# All columns of the primary key are given: without the first one SQLite would scan the table once per key.
+# With all columns of the primary key: without the first one SQLite would scan the table once per key.
 _HELD = f"""
 SELECT registry, id FROM {WANTED} AS wanted WHERE EXISTS (
   SELECT 1 FROM reconcile_applied AS a WHERE a.replica IN (SELECT value FROM json_each(?))
@@ -71,12 +71,12 @@ _APPLY = (
     " SET version = excluded.version, row_digest = excluded.row_digest, applied_at = excluded.applied_at"
 )
 _SECRET_BYTES = 32
-# Asked once: of a file that an earlier version wrote, or that lost our tables but not its rows.
+# Used once: for a file that an earlier version wrote, or that lost our tables but not its rows.
 _WRITTEN_ENTRIES = {
     "reconcile_applied": "SELECT CAST(id AS BLOB) FROM reconcile_applied WHERE registry = 'config_entry'",
     "config_entries": "SELECT CAST(entry_id AS BLOB) FROM config_entries WHERE entry_id IS NOT NULL",
 }
-# Foreign rows that were pruned were never Home Assistant's.
+# Pruned foreign rows never belonged to Home Assistant.
 _KNOWN = f"""
 SELECT registry, id FROM {WANTED} AS wanted WHERE
   EXISTS (SELECT 1 FROM reconcile_changes AS c WHERE c.registry = wanted.registry AND c.id = wanted.id
@@ -87,7 +87,7 @@ SELECT registry, id FROM {WANTED} AS wanted WHERE
 
 
 def read_note(connection: apsw.Connection, name: str) -> str | None:
-    """A text that was noted under a name; None when there is none."""
+    """The text stored under a name; None if there is none."""
     if not has_table(connection, "reconcile_meta"):
         return None
     rows = connection.execute("SELECT value FROM reconcile_meta WHERE name = ?", (name,))
@@ -95,7 +95,7 @@ def read_note(connection: apsw.Connection, name: str) -> str | None:
 
 
 def write_note(connection: apsw.Connection, name: str, text: str) -> None:
-    """Note a text under a name, in place of an earlier one."""
+    """Store a text under a name, replacing an earlier one."""
     connection.execute(
         "INSERT INTO reconcile_meta VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
         (name, text),
@@ -106,7 +106,7 @@ def read_applied(connection: apsw.Connection, replica: str) -> dict[Key, str]:
     """The versions last applied to a replica."""
     if not has_table(connection, "reconcile_applied"):
         return {}
-    # What another program wrote there as bytes is no key; a row of which nothing is noted is never deleted.
+    # Bytes that another program wrote there are not a key; a row without an entry is never deleted.
     rows = connection.execute(
         "SELECT registry, id, version FROM reconcile_applied WHERE replica = ?"
         " AND typeof(registry) = 'text' AND typeof(id) = 'text'",
@@ -116,7 +116,7 @@ def read_applied(connection: apsw.Connection, replica: str) -> dict[Key, str]:
 
 
 def digest_applied(connection: apsw.Connection, replica: str) -> str | None:
-    """A digest over the versions last applied to a replica; None if something else is there."""
+    """A digest of the versions last applied to a replica; None if the table contains anything else."""
     if not has_table(connection, "reconcile_applied"):
         return None
     [(text,)] = connection.execute(_APPLIED_TEXT, (replica,))
@@ -126,7 +126,7 @@ def digest_applied(connection: apsw.Connection, replica: str) -> str | None:
 
 
 def read_secret(connection: apsw.Connection) -> bytes | None:
-    """The key that seals what belongs to the file; None if there is none."""
+    """The key that seals caches of the file; None if there is none."""
     if not has_table(connection, "reconcile_meta"):
         return None
     rows = connection.execute("SELECT value FROM reconcile_meta WHERE name = 'cache_key'").fetchall()
@@ -135,13 +135,13 @@ def read_secret(connection: apsw.Connection) -> bytes | None:
 
 
 def write_secret(connection: apsw.Connection) -> bytes:
-    """Draw the key that seals what belongs to the file, in place of an earlier one."""
+    """Create the key that seals caches of the file, replacing an earlier one."""
     drawn = secrets.token_bytes(_SECRET_BYTES)
     connection.execute(
         "INSERT INTO reconcile_meta VALUES ('cache_key', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
         (drawn,),
     )
-    # What earlier versions kept instead of a cache.
+    # Earlier versions kept this instead of a cache.
     connection.execute("DELETE FROM reconcile_meta WHERE name = 'proof'")
     return drawn
 
@@ -185,7 +185,7 @@ def write_written(
     digests: Mapping[Key, str],
     run: Run,
 ) -> None:
-    """Record what operations wrote, with the digests of the rows."""
+    """Record the versions that operations wrote, with the digests of the rows."""
     desired, at = run.desired, run.at
     differences = [operation.difference for operation in operations]
     connection.executemany(
@@ -195,7 +195,7 @@ def write_written(
 
 
 def replace_digests(connection: apsw.Connection, replica: str, digests: Mapping[Key, str]) -> None:
-    """Put these row digests in the place of all that a replica has."""
+    """Replace all row digests of a replica with these."""
     connection.execute("UPDATE reconcile_applied SET row_digest = NULL WHERE replica = ?", (replica,))
     connection.executemany(
         "UPDATE reconcile_applied SET row_digest = ? WHERE replica = ? AND registry = ? AND id = ?",
@@ -204,7 +204,7 @@ def replace_digests(connection: apsw.Connection, replica: str, digests: Mapping[
 
 
 def forget_applied(connection: apsw.Connection, replica: str, keys: Iterable[Key]) -> None:
-    """Forget what was last applied under these keys."""
+    """Forget the last applied versions of these keys."""
     connection.executemany(
         "DELETE FROM reconcile_applied WHERE replica = ? AND registry = ? AND id = ?",
         ((replica, *k) for k in keys),
@@ -215,7 +215,7 @@ def read_absences(connection: apsw.Connection) -> dict[Key, Look]:
     """The look that first missed each missing key."""
     if not has_table(connection, "reconcile_absences"):
         return {}
-    # All columns, because a file that an earlier version wrote lacks the last two.
+    # All columns, because a file written by an earlier version lacks the last two.
     rows = connection.execute(
         "SELECT * FROM reconcile_absences WHERE typeof(registry) = 'text' AND typeof(id) = 'text'"
     )
@@ -233,20 +233,20 @@ def write_absences(connection: apsw.Connection, begun: Sequence[Key], over: Sequ
 
 
 def read_home(connection: apsw.Connection) -> frozenset[str]:
-    """The config entries that are remembered of the home; where none are, those that were written of it."""
+    """The remembered config entries of the home; if there are none, those written as its records."""
     if has_table(connection, "reconcile_meta") and (home := decode_home(connection, "reconcile_meta")):
         return home
     found = set()
     for table, statement in _WRITTEN_ENTRIES.items():
         names = connection.execute("SELECT name FROM pragma_table_info(?)", (table,))
         if {name for (name,) in names} & {"id", "entry_id"}:
-            # Any program can write there.
+            # Another program may have written there.
             found |= {bytes(id_).decode(errors="replace") for (id_,) in connection.execute(statement)}
     return frozenset(found)
 
 
 def read_held(connection: apsw.Connection, keys: Sequence[Key]) -> frozenset[Key]:
-    """Those of the keys that some replica still holds as ours."""
+    """The keys that some replica still holds as ours."""
     if not keys or not has_table(connection, "reconcile_applied"):
         return frozenset()
     replicas = [name for (name,) in connection.execute(_REPLICAS)]
@@ -257,7 +257,7 @@ def read_held(connection: apsw.Connection, keys: Sequence[Key]) -> frozenset[Key
 
 
 def read_known(connection: apsw.Connection, keys: Sequence[Key]) -> frozenset[Key]:
-    """Those of the keys that were ever applied to any replica, or changed, or deleted as Home Assistant's."""
+    """The keys that appear as Home Assistant's among the applied versions, the changes or the tombstones."""
     if not has_table(connection, "reconcile_applied"):
         return frozenset()
     known = read_held(connection, keys)
@@ -267,12 +267,12 @@ def read_known(connection: apsw.Connection, keys: Sequence[Key]) -> frozenset[Ke
 
 
 def forget_absences(connection: apsw.Connection) -> None:
-    """Forget what was missed: the next read misses it again, or not."""
+    """Forget all absences: the next read finds them again, or does not."""
     connection.execute("DELETE FROM reconcile_absences")
 
 
 def write_run(connection: apsw.Connection, run: Run, counts: tuple[int, int, int]) -> None:
-    """Add (upserts, moves, deletes) to a run's account; a run may write more than once."""
+    """Add (upserts, moves, deletes) to a run's counts; a run may write more than once."""
     connection.execute(
         "INSERT INTO reconcile_runs VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run_id) DO UPDATE SET"
         " upserts = upserts + excluded.upserts, moves = moves + excluded.moves, deletes = deletes + excluded.deletes",
@@ -294,7 +294,7 @@ def prune(connection: apsw.Connection, *, changes_max: int, tombstones_before: f
 
 
 def _look(wall: Any, boot: Any = None, uptime: Any = None) -> Look:
-    """The look that was noted; where another program wrote no numbers, one that proves nothing, so that the wait starts again."""
+    """The stored look; if another program wrote other values than numbers, one that proves nothing, so that the wait starts again."""
     if not isinstance(wall, float) or not isinstance(uptime, float | None):
         return Look(0.0)
     return Look(wall, boot, uptime)

@@ -1,6 +1,6 @@
-"""The change feed in the rows file: what was written, in order, each entry with what it replaced.
+"""The change feed in the rows file: all writes in order, each entry with the values that it replaced.
 
-Every function works on a connection inside a transaction that the caller holds; those that read also work where
+Every function works on a connection inside a transaction that the caller holds; those that read also work if
 the table does not exist yet.
 """
 
@@ -19,7 +19,7 @@ from engine.replicas.sqlite_file.tables import has_table
 
 
 class FeedEntry(msgspec.Struct, frozen=True):
-    """One entry of the change feed. An update shows the fields that differ, a create or delete all of them."""
+    """One entry of the change feed. An update contains the fields that differ, a create or delete all of them."""
 
     seq: int
     run_id: str
@@ -31,7 +31,7 @@ class FeedEntry(msgspec.Struct, frozen=True):
     after: dict[str, Json] | None
 
 
-# As JSON where they were encoded before the transaction began.
+# As JSON if they were encoded before the transaction began.
 Fields = dict[str, Json] | msgspec.Raw
 
 
@@ -65,7 +65,7 @@ def write_changes(connection: apsw.Connection, entries: Iterable[Entry], run: Ru
 
 
 def created_entries(operations: Iterable[Operation]) -> list[tuple[str, str, str, str]]:
-    """What the feed says of rows that operations create: (registry, id, cause, the row as JSON)."""
+    """The feed's entries for created rows: (registry, id, cause, the row as JSON)."""
     return [
         (*o.difference.key, o.difference.cause, _encode_row(o.after, o.derived).decode())
         for o in operations
@@ -76,13 +76,13 @@ def created_entries(operations: Iterable[Operation]) -> list[tuple[str, str, str
 def write_created(
     connection: apsw.Connection, created: Iterable[tuple[str, str, str, str]], run: Run
 ) -> None:
-    """Append rows that were created, as `created_entries` says them, in order."""
+    """Append created rows, as returned by `created_entries`, in order."""
     run_id, at = run.run_id, run.at
     connection.executemany(_APPEND_CREATED, [(run_id, at, *entry) for entry in created])
 
 
 def read_changes(connection: apsw.Connection, after: int, limit: int) -> list[FeedEntry]:
-    """The feed behind sequence number `after`, oldest first, at most `limit` entries."""
+    """The feed after sequence number `after`, oldest first, at most `limit` entries."""
     if not has_table(connection, "reconcile_changes"):
         return []
     rows = connection.execute(
@@ -92,17 +92,17 @@ def read_changes(connection: apsw.Connection, after: int, limit: int) -> list[Fe
 
 
 def read_newest(connection: apsw.Connection) -> int:
-    """The newest sequence number that the feed ever gave out; 0 when it gave none."""
+    """The newest sequence number that the feed ever used; 0 if it used none."""
     if not has_table(connection, "reconcile_changes"):
         return 0
     rows = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'reconcile_changes'").fetchall()
     newest = rows[0][0] if rows else 0
-    # Any program can write there; a damaged row may hold anything.
+    # Another program may have written there; a damaged row may hold anything.
     return newest if isinstance(newest, int) else 0
 
 
 def move_feed(connection: apsw.Connection, distance: int) -> None:
-    """Add `distance`, more than the newest number, to every sequence number, past and to come."""
+    """Add `distance`, more than the newest number, to every sequence number, past and future."""
     newest = read_newest(connection)
     assert distance > newest, "numbers would meet on their way"
     connection.execute("UPDATE reconcile_changes SET seq = seq + ?", (distance,))
@@ -130,22 +130,22 @@ def _change(row: Sequence[Any]) -> FeedEntry:
 
 
 _encode_json = msgspec.json.Encoder(order="sorted").encode
-# Fields in the order of their declaration: whoever reads an entry decodes it, and nothing compares its text.
+# Fields in the order of their declaration: readers decode an entry, and nothing compares its text.
 _encode_plain = msgspec.json.Encoder(order="deterministic").encode
 
 
 def encoded(fields: dict[str, Json]) -> msgspec.Raw:
-    """Fields as the change feed and tombstones keep them."""
+    """Encode fields as the change feed and tombstones store them."""
     return msgspec.Raw(_encode_json(fields))
 
 
 def encoded_row(record: Record, derived: Derived | None) -> msgspec.Raw:
-    """All that a row says, of a record and its derived values."""
+    """Encode all values of a row: of a record and its derived values."""
     return msgspec.Raw(_encode_row(record, derived))
 
 
 def _encode_row(record: Record, derived: Derived | None) -> bytes:
-    """The same as bytes; without a dict of it, because a first fill makes one entry for each row."""
+    """The same as bytes; without building a dict, because a first fill makes one entry for each row."""
     if record.extra:
         return _encode_json(canonical_fields(record) | (msgspec.to_builtins(derived) if derived else {}))
     fields, more = _encode_plain(record), b"{}" if derived is None else _encode_plain(derived)

@@ -1,6 +1,6 @@
-"""When differences were found first that only this program knows: foreign rows, and what guards hold.
+"""When foreign rows, held operations and other differences without a date elsewhere were first found.
 
-Everything here runs inside the caller's transaction, and is bounded by what the caller keeps.
+Everything here runs inside the caller's transaction; the caller bounds the number of entries.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ _KINDS = {str(kind): kind for kind in Kind}
 
 
 def read_found(connection: apsw.Connection, replica: str) -> dict[FoundKey, FirstSeen]:
-    """The differences of a replica that were noted. What another program wrote there as something else is none."""
+    """The stored differences of a replica. Skips invalid entries that another program wrote."""
     if not has_table(connection, "reconcile_found"):
         return {}
     rows = connection.execute(
@@ -37,7 +37,7 @@ def read_found(connection: apsw.Connection, replica: str) -> dict[FoundKey, Firs
 
 
 def write_found(connection: apsw.Connection, replica: str, found: Mapping[FoundKey, FirstSeen]) -> None:
-    """Note these differences of a replica, in place of earlier ones."""
+    """Store these differences of a replica, replacing earlier ones."""
     connection.execute("DELETE FROM reconcile_found WHERE replica = ?", (replica,))
     connection.executemany(
         "INSERT INTO reconcile_found VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -49,6 +49,6 @@ def write_found(connection: apsw.Connection, replica: str, found: Mapping[FoundK
 
 
 def forget_found(connection: apsw.Connection) -> None:
-    """Forget all of it: each is found first by the next pass."""
+    """Forget all entries: the next pass then counts as the first to find each difference."""
     if has_table(connection, "reconcile_found"):
         connection.execute("DELETE FROM reconcile_found")

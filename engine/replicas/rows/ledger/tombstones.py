@@ -1,6 +1,6 @@
-"""Tombstones: what is kept of rows that the engine deleted, so that they can return with what other programs had there.
+"""Tombstones: copies of rows that the engine deleted, so that they can return with other programs' values.
 
-The table is the ledger's. Everything here runs inside the caller's transaction.
+The table belongs to the ledger. Everything here runs inside the caller's transaction.
 """
 
 # ruff: noqa: S608 (names in statements are our own tables and columns; values are bound)
@@ -19,7 +19,7 @@ from engine.replicas.sqlite_file.tables import has_table
 
 
 class Tombstone(msgspec.Struct, frozen=True):
-    """What is kept of a deleted row: its fields, and what other programs had in their own columns of it."""
+    """The copy of a deleted row: its fields, and the values of other programs' columns."""
 
     key: Key
     fields: dict[str, Json]
@@ -39,7 +39,7 @@ class DeletedRow(NamedTuple):
 
 
 def write_tombstones(connection: apsw.Connection, burials: Iterable[DeletedRow], run: Run) -> None:
-    """Keep what the run deletes. A later deletion of the same key replaces an earlier one."""
+    """Store tombstones for the rows that the run deletes. A later deletion of the same key replaces an earlier one."""
     connection.executemany(
         "INSERT INTO reconcile_tombstones VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (registry, id) DO UPDATE SET"
         " payload = excluded.payload, others = excluded.others, cause = excluded.cause,"
@@ -52,14 +52,14 @@ def write_tombstones(connection: apsw.Connection, burials: Iterable[DeletedRow],
 
 
 def has_tombstones(connection: apsw.Connection) -> bool:
-    """Whether any row is kept that was deleted."""
+    """Whether there are any tombstones."""
     return has_table(connection, "reconcile_tombstones") and bool(
         connection.execute("SELECT 1 FROM reconcile_tombstones LIMIT 1").fetchall()
     )
 
 
 def read_tombstones(connection: apsw.Connection, keys: Sequence[Key]) -> list[Tombstone]:
-    """The tombstones of the given keys that have one."""
+    """The tombstones of those given keys that have one."""
     if not keys or not has_table(connection, "reconcile_tombstones"):
         return []
     rows = connection.execute(

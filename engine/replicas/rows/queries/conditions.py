@@ -1,6 +1,6 @@
-"""What rows can be filtered by, counted by, sorted by and searched in, as SQL over our own tables and columns.
+"""The filters, facets, orders and searched columns of rows, as SQL over our own tables and columns.
 
-A registry in braces stands for its table, as far as it is there. An area has the rows that are effectively in it.
+A registry in braces stands for its table, with the columns that exist. Filters by area find the rows effectively in it.
 """
 
 # ruff: noqa: S608 (names in statements are our own tables and columns; values are bound)
@@ -10,19 +10,19 @@ from typing import Final
 
 from engine.core.records.registries import BY_NAME
 
-# What rows without a value are counted and found under; manufacturers and models as lists show them.
+# The value that stands for rows without one, in counts and filters; manufacturers and models as lists show them.
 NONE: Final = "-"
 
-# What pages are ordered by; an id of several parts has slashes between them.
+# The keys that order pages; an id with several parts has slashes between them.
 KEYS = {
     registry.name: " || char(47) || ".join(registry.page_key or registry.key) for registry in BY_NAME.values()
 }
-# The id that a verdict knows a row by: the registry's, where the row has one.
-_IDS = KEYS | {"entity": "coalesce(entities.id, entity_id)"}  # json_each has an id, too
+# The id that verdicts use for a row: the registry's, if the row has one.
+_IDS = KEYS | {"entity": "coalesce(entities.id, entity_id)"}  # json_each has an id too
 
 
 def _elements(column: str) -> str:
-    # Another program's text need not be JSON, and json_each would refuse the whole statement.
+    # Another program's text may not be JSON, for which json_each would fail the whole statement.
     return f"json_each(CASE WHEN json_valid({column}) THEN {column} ELSE '[]' END)"
 
 
@@ -38,13 +38,13 @@ _AREA = "coalesce(effective_area_id, area_id)"
 
 
 def _floor(table: str) -> str:
-    # With the table before each column: areas have an area_id, too.
+    # With the table before each column: areas have an area_id too.
     area = f"coalesce({table}.effective_area_id, {table}.area_id)"
     return f"(SELECT a.floor_id FROM {{area}} AS a WHERE a.area_id = {area})"
 
 
 _FLAG = "CASE WHEN coalesce(disabled, 0) THEN 'true' ELSE 'false' END"
-# By registry and facet, the value that a row is counted under.
+# By registry and facet, the value under which a row is counted.
 FACETS: dict[str, dict[str, str]] = {
     "device": {
         "area_id": _some(_AREA),
@@ -75,13 +75,13 @@ FACETS: dict[str, dict[str, str]] = {
         "disabled": "CASE WHEN disabled_by IS NULL THEN 'false' ELSE 'true' END",
     },
 }
-# Facets that count a row under each element of a list: the column.
+# The column of each facet that counts a row under every element of a list.
 LIST_FACETS: dict[str, dict[str, str]] = {
     registry: {"label": "labels"} for registry in ("device", "entity", "area")
 }
 _ALIASES = f"SELECT 1 FROM {_elements('aliases')} WHERE value IS NOT NULL"
-# By registry and filter. Home Assistant's ids and domains are lower case, so the query in lower case finds them
-# whatever its case, and an index still serves.
+# By registry and filter. Home Assistant's ids and domains are lower case, so converting the query to lower case ignores
+# its case and can still use an index.
 _OWN_FILTERS: dict[str, dict[str, str]] = {
     "device": {
         "manufacturer": "coalesce(nullif(manufacturer, ''), 'Unknown') = ? COLLATE NOCASE",
@@ -100,7 +100,7 @@ _OWN_FILTERS: dict[str, dict[str, str]] = {
         "has_device": "(device_id IS NOT NULL) = ?",
     },
 }
-# What is searched: every name, id and model. Lists are searched as their JSON text.
+# The searched columns: every name, id and model. Lists are searched as JSON text.
 TEXTS: dict[str, tuple[str, ...]] = {
     "device": (
         *("effective_name", "name_by_user", "name", "manufacturer", "model", "model_id", "serial_number"),
@@ -121,7 +121,7 @@ TEXTS: dict[str, tuple[str, ...]] = {
 def _all_filters() -> dict[tuple[str, str], str]:
     filters = {}
     for registry, key in _IDS.items():
-        # A JSON list of ids, as verdicts know them.
+        # A JSON list of the ids that verdicts use.
         filters[registry, "among"] = f"{key} IN (SELECT value FROM json_each(?))"
         filters[registry, "not_among"] = f"{key} NOT IN (SELECT value FROM json_each(?))"
         filters[registry, "keyed"] = f"{KEYS[registry]} IN (SELECT value FROM json_each(?))"
@@ -136,12 +136,12 @@ def _all_filters() -> dict[tuple[str, str], str]:
     return filters
 
 
-# The condition of each filter by registry and name, with a ? wherever its value stands.
+# The condition of each filter by registry and name, with a ? in place of its value.
 FILTERS = _all_filters()
 
 
 def facet_sources(registry: str, names: Iterable[str]) -> dict[str, dict[str, str]]:
-    """By what the table is joined with: by facet, the value that is counted. What needs no join is read at once."""
+    """The counted value by facet, grouped by the join that it needs, so that facets without a join share one query."""
     sources: dict[str, dict[str, str]] = {}
     for name in names:
         column = LIST_FACETS.get(registry, {}).get(name)

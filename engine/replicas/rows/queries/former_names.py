@@ -1,6 +1,6 @@
-"""Which records were ever known under an id or entity_id, from the change feed and the tombstones of the rows file.
+"""Finds the records that ever had an id or entity_id, in the change feed and the tombstones of the rows file.
 
-One look through the feed, which is bounded; only for names that no row has.
+It scans the feed once, which is bounded; only for names that no row has.
 """
 
 # ruff: noqa: S608 (names in statements are our own; values are bound)
@@ -15,11 +15,11 @@ FORMER_MAX = 50
 
 
 def _entity_id(column: str) -> str:
-    # Another program may have written there what is no JSON; most that is, does not hold the name at all.
+    # Another program may have written text that is not JSON; most JSON does not contain the name at all.
     return f"(instr({column}, :name) AND json_valid({column}) AND {column} ->> 'entity_id' = :name)"
 
 
-# A device of which a newer core made several has the id of one of them since.
+# A device that a newer core split has been stored under the id of one of its parts since.
 _MOVED = "(op = 'u' AND registry = 'device' AND instr(before, :name) AND json_valid(before) AND before ->> 'id' = :name)"
 _FEED = (
     "SELECT registry, id, max(seq), changed_at FROM reconcile_changes WHERE (:registry IS NULL OR registry = :registry)"
@@ -35,9 +35,9 @@ _TOMBSTONES = (
 
 
 def find_former(connection: apsw.Connection, name: str, registry: str | None = None) -> list[Former]:
-    """The records that were known as `name`, of one registry or of all; at most FORMER_MAX of each kind."""
+    """The records that were known as `name`, in one registry or all; at most FORMER_MAX of each kind."""
     found, asked = _find(connection, name, registry), {name}
-    # What has another id since may have moved on.
+    # A record with a new id may have been renamed since.
     while len(asked) < FORMER_MAX and (later := _device_ids(found) - asked):
         asked |= later
         for id_ in sorted(later):
@@ -53,7 +53,7 @@ def _find(connection: apsw.Connection, name: str, registry: str | None) -> list[
     asked = {"name": name, "registry": registry, "limit": FORMER_MAX}
     found = []
     if has_table(connection, "reconcile_changes"):
-        # Of the aggregate max, SQLite takes the other columns from the row that has it.
+        # With the aggregate max, SQLite takes the other columns from the row with the maximum.
         for registry_, id_, _, borne_at in connection.execute(_FEED, asked).fetchall():
             [(op, at, cause)] = connection.execute(_NEWEST, (registry_, id_)).fetchall()
             key = Key(str(registry_), str(id_))

@@ -1,4 +1,4 @@
-"""A home as rows in memory: the tables of the rows file, filled from records, for the reader that reads the file."""
+"""A home as rows in memory: the tables of the rows file, filled from records, for the same reader as the file."""
 
 # ruff: noqa: S608 (names in statements are our own tables and columns; values are bound)
 
@@ -24,8 +24,8 @@ def rows_in_memory(
 ) -> RowsTransaction:
     """The rows of these records, each last changed when it was recorded (Unix seconds).
 
-    They are there as long as what is returned, for one thread at a time. Of two entities that have the same entity_id
-    the one that was recorded last is there. Raises SourceInvalid for values that no row holds.
+    They exist as long as the returned object, for one thread at a time. If two entities have the same entity_id, the rows
+    contain the one recorded last. Raises SourceInvalid for values that a row cannot hold.
     """
     rows: dict[str, list[tuple[Value, ...]]] = {}
     for key in sorted(records, key=recorded_at.__getitem__):

@@ -1,8 +1,8 @@
 """The rows file for readers: pages, single rows, the change feed and runs, each from one moment of the file.
 
-A job (`rows_reader`) gets a `RowsTransaction`, does all its reading and building in one go, and everything it sees
-belongs to one revision. Values are taken as they are, whichever program wrote them: text that is not UTF-8 is
-patched up, a number where text belongs is given as text, missing columns and tables are empty.
+A job (`rows_reader`) gets a `RowsTransaction`, does all its reading and building in one step, and sees only
+one revision. Values are accepted as they are, whichever program wrote them: invalid UTF-8 is replaced, a number in a
+text column is returned as text, missing columns and tables are empty.
 """
 
 # ruff: noqa: S608 (names in statements are our own tables and columns; values are bound)
@@ -41,7 +41,7 @@ def _object(column: str) -> str:
 
 
 def _time(column: str) -> str:
-    # What no calendar has, as 1970: the answer must be a time.
+    # A time outside the calendar becomes 1970: the answer must be a time.
     return f"CASE WHEN typeof({column}) IN ('real', 'integer') AND {column} BETWEEN 0 AND 2e11 THEN {column} ELSE 0.0 END"
 
 
@@ -65,7 +65,7 @@ _SEQ_MAX = 2**63 - 1
 
 
 class RowsTransaction:
-    """The rows file at one moment. Valid only inside the job that was given it, in that job's thread."""
+    """The rows file at one moment. Valid only inside its job, in that job's thread."""
 
     def __init__(self, connection: apsw.Connection, revision: int, known: RevisionCache) -> None:
         self._connection = connection
@@ -75,17 +75,17 @@ class RowsTransaction:
     def page(
         self, registry: str, columns: Sequence[str], filters: Sequence[Filter], after: str, limit: int
     ) -> list[Row]:
-        """At most `limit` rows behind the key `after` ('' for the first), by key; all filters must hold.
+        """At most `limit` rows after the key `after` ('' for the first), by key; all filters must hold.
 
-        A row is its key followed by the values of the named columns. Rows without a text as key are left out.
+        A row is its key followed by the values of the named columns. Rows with a key that is not text are omitted.
         """
         key = KEYS[registry]
-        # In SQLite numbers sort before text and bytes behind it, so this range holds exactly the texts.
+        # In SQLite numbers sort before text and bytes after it, so this range contains exactly the texts.
         where, bindings = self._conditions(registry, filters, f"{key} > ? AND {key} < x''")
         return self._read(registry, columns, f"{where} ORDER BY {key} LIMIT ?", (after, *bindings, limit))
 
     def count(self, registry: str, filters: Sequence[Filter]) -> int:
-        """How many rows `page` gives in all."""
+        """The total number of rows that `page` returns."""
         asked = (registry, *filters)
         count = self._known.counts.get(asked)
         if count is None:
@@ -98,9 +98,9 @@ class RowsTransaction:
         return count
 
     def keys(self, registry: str, filters: Sequence[Filter], sort: str | None = None) -> list[str]:
-        """The keys of all rows that `page` gives, by the column `sort` or by key.
+        """The keys of all rows that `page` returns, by the column `sort` or by key.
 
-        A - before the column turns the order round; in any case letters count alike and what has no value is last.
+        A - before the column reverses the order. The order always ignores case, and rows without a value are last.
         """
         keys = None if filters else self._known.keys.get((registry, sort))
         if keys is None:
@@ -120,7 +120,7 @@ class RowsTransaction:
     def facets(
         self, registry: str, names: Sequence[str], filters: Sequence[Filter]
     ) -> dict[str, list[tuple[str, int]]]:
-        """By name (value, how many rows have it), the most frequent first; all filters must hold."""
+        """(value, number of rows) by facet, the most frequent first; all filters must hold."""
         kept = self._known.facets if not filters else {}
         asked = [name for name in names if (registry, name) not in kept]
         for name, counts in self._counted(registry, asked, filters).items():
@@ -131,7 +131,7 @@ class RowsTransaction:
         self, registry: str, names: Sequence[str], filters: Sequence[Filter]
     ) -> dict[str, list[tuple[str, int]]]:
         key = KEYS[registry]
-        # With + before the key the rows are read as they lie, in half the time that its index takes.
+        # The + before the key makes SQLite read the rows in storage order, in half the time of using the index.
         where, bindings = self._conditions(registry, filters, f"+{key} > '' AND +{key} < x''")
         found: dict[str, list[tuple[str, int]]] = {}
         for joined, values in facet_sources(registry, names).items():
@@ -144,7 +144,7 @@ class RowsTransaction:
         return found
 
     def texts(self, registry: str) -> Mapping[str, str]:
-        """What is searched in each row, in lower case, by key: its names, ids and models. Read once in a revision."""
+        """The searched text of each row, in lower case, by key: its names, ids and models. Read once in a revision."""
         known = self._known.texts
         if registry not in known:
             has_feed = self._has("reconcile_changes")
@@ -152,23 +152,23 @@ class RowsTransaction:
         return known[registry]
 
     def found(self, registry: str, words: Sequence[str]) -> list[str]:
-        """The keys of the rows whose texts hold all of these words, which are in lower case; in their order."""
+        """The keys of the rows whose texts contain all of these lower-case words, sorted."""
         return with_all(self.texts(registry), words)
 
     def row(self, registry: str, columns: Sequence[str], id_: str) -> Row | None:
-        """The row whose page key is `id_`, in the form of `page`."""
+        """The row with the page key `id_`, in the form of `page`."""
         rows = self._read(registry, columns, f"{KEYS[registry]} = ?", (id_,))
         return rows[0] if rows else None
 
     def rows(self, registry: str, columns: Sequence[str], ids: Sequence[str]) -> list[Row]:
-        """Those of the rows with these registry ids that there are, in the form of `page`, in any order."""
+        """The existing rows with these registry ids, in the form of `page`, in any order."""
         key = "id" if registry == "entity" else KEYS[registry]
-        # One statement whatever their number.
+        # One statement for any number.
         wanted = msgspec.json.encode(list(ids)).decode()
         return self._read(registry, columns, f"{key} IN (SELECT value FROM json_each(?))", (wanted,))
 
     def keyed(self, registry: str, columns: Sequence[str], keys: Sequence[str]) -> list[Row]:
-        """The rows with these keys, in the order of the keys; those that are not there are left out."""
+        """The rows with these keys, in the order of the keys; missing ones are omitted."""
         wanted = msgspec.json.encode(list(keys)).decode()
         found = self._read(
             registry, columns, f"{KEYS[registry]} IN (SELECT value FROM json_each(?))", (wanted,)
@@ -177,7 +177,7 @@ class RowsTransaction:
         return [rows[key] for key in keys if key in rows]
 
     def former(self, registry: str, name: str) -> list[Former]:
-        """The records that were ever known by this id or entity_id, as far as feed and tombstones reach."""
+        """The records that ever had this id or entity_id, as far as feed and tombstones reach."""
         return find_former(self._connection, name, registry)
 
     def feed_bounds(self) -> tuple[int, int]:
@@ -190,7 +190,7 @@ class RowsTransaction:
     def changes(
         self, after: int, limit: int, registry: str | None = None, until: int = _SEQ_MAX
     ) -> list[Row]:
-        """The feed behind `after`, up to and with `until`, oldest first.
+        """The feed after `after`, up to and including `until`, oldest first.
 
         (seq, op, registry, id, before JSON, after JSON, Unix seconds, cause, run id, Home Assistant's version)
         """
@@ -199,19 +199,19 @@ class RowsTransaction:
         return self._rows(_CHANGES, (after, until, registry, registry, limit))
 
     def change_counts(self, after: int, since: float, seconds: int) -> list[tuple[int, int]]:
-        """(Unix time // seconds, number of changes), of the feed behind `after` and not older than `since`."""
+        """(Unix time // seconds, number of changes), of the feed after `after` and not older than `since`."""
         if not self._has("reconcile_changes"):
             return []
         return self._rows(_COUNTS, (seconds, after, since))
 
     def runs(self, before: str | None, limit: int) -> list[Row]:
-        """Writing passes, newest first, whose run id is lower than `before`.
+        """Writing passes that were recorded before the run `before`, newest first.
 
         (run id, started at, origin, Home Assistant's version, upserts, moves, deletes)
         """
         if not self._has("reconcile_runs"):
             return []
-        # In the order they were written: ids begin with a time, and the clock may have been wrong.
+        # In the order of writing: ids begin with a time, and the clock may have been wrong.
         where = "" if before is None else "WHERE rowid < (SELECT rowid FROM reconcile_runs WHERE run_id = ?)"
         bindings = () if before is None else (before,)
         return self._rows(f"{_RUNS} {where} ORDER BY rowid DESC LIMIT ?", (*bindings, limit))
@@ -243,14 +243,14 @@ class RowsTransaction:
         if select is None:
             types = {column.sql: column.type for column in TABLES[registry].columns}
             as_bytes = self._known.has_bad_text
-            # The key is text wherever a page looks, and stays in the index.
+            # Pages only read rows with text as key, and a plain column can use the index.
             key = f"CAST({KEYS[registry]} AS BLOB)" if as_bytes else KEYS[registry]
             names = ", ".join([key, *(_typed(name, types[name], as_bytes=as_bytes) for name in columns)])
             select = self._known.selects[asked] = f"SELECT {names} FROM {self._source(registry)}"
         return select
 
     def _source(self, registry: str) -> str:
-        """The table, with the columns it lacks as NULL: another program's, before our first write adds them."""
+        """The table, with missing columns as NULL, such as another program's table before our first write."""
         table = TABLES[registry]
         present = {name.lower() for name in self._known.columns_of(self._connection, table.name)}
         if present.issuperset(table.sql_names):
@@ -270,7 +270,7 @@ class RowsTransaction:
         return " AND ".join(conditions), tuple(bindings)
 
     def _filled(self, text: str) -> str:
-        """A condition with the tables that it names."""
+        """A condition with its table names filled in."""
         for registry, table in TABLES.items():
             if f"{{{registry}}}" in text:
                 text = text.replace(
@@ -283,7 +283,7 @@ class RowsTransaction:
 
 
 def _typed(column: str, type_: str, *, as_bytes: bool) -> str:
-    """A column as a value of its declared type; what is of another type becomes text, or NULL among numbers."""
+    """A column as a value of its declared type; other types become text, or NULL in columns of numbers."""
     if type_ in ("BOOLEAN", "INTEGER"):
         value = whole_number(column)
         return f"CASE typeof({value}) WHEN 'integer' THEN {value} END AS {column}"

@@ -1,4 +1,4 @@
-"""What was found out of the rows file at one revision and holds until the next, within bounds."""
+"""A bounded cache of results from the rows file that are valid for one revision."""
 
 from collections.abc import Hashable
 from typing import Final, TypeVar
@@ -16,7 +16,7 @@ ORDERS_MAX: Final = 4  # orders of all keys of a registry
 
 
 class RevisionCache:
-    """Filled by those who ask."""
+    """The cached results of one revision; the queries fill it."""
 
     def __init__(self) -> None:
         self.counts: dict[tuple[object, ...], int] = {}
@@ -35,7 +35,7 @@ class RevisionCache:
 
 
 def remember(kept: dict[K, V], asked: K, found: V, most: int) -> None:
-    """Keep what was found; where there is no room, all else is let go."""
+    """Add a result to the cache; if it is full, clear it first."""
     if len(kept) >= most:
         kept.clear()
     kept[asked] = found

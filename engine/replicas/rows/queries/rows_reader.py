@@ -1,10 +1,10 @@
 """The rows file, open for readers in an event loop.
 
-Only reads, on a connection of its own that cannot write, in one worker thread of its own, so that a slow disk
-or a lock never holds up the event loop.
+It only reads, on its own connection, which cannot write, in its own worker thread, so that a slow disk
+or a lock never blocks the event loop.
 
-Why a thread of its own (100 rows read and returned, CPU per call, CPython 3.11, apsw 3.54, 2026-11-23):
-205 us so, 232 us with anyio's worker threads, 237 us with apsw's async connection, whose every call in the
+Why its own thread (100 rows read and returned, CPU per call, CPython 3.11, apsw 3.54, 2026-11-23):
+205 us this way, 232 us with anyio's worker threads, 237 us with apsw's async connection, in which every call in the
 worker passes through a wrapper.
 """
 
@@ -34,7 +34,7 @@ _NAME = "sqlite"
 class SqliteRowsReader:
     """Reads the rows file at `path` for any number of tasks, one job at a time; `open` it within an event loop.
 
-    The file is opened when first needed, and again when another file is at the path.
+    The file is opened on first use, and again if another file is at the path.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class SqliteRowsReader:
         readers: ThreadPoolExecutor | None = None,
         cache_kib: int | None = None,
     ) -> None:
-        """With `readers` the threads are shared with others, of which this one uses one at a time."""
+        """With `readers`, threads are shared with other readers; this one uses one thread at a time."""
         self._file = ApswFile(
             _NAME,
             path,
@@ -65,7 +65,7 @@ class SqliteRowsReader:
         self._known = RevisionCache()
 
     async def read(self, job: Callable[[RowsTransaction], T]) -> T:
-        """What `job` makes of the file at one moment. Raises ReplicaError; an absent file is unavailable."""
+        """The result of `job` on the file at one moment. Raises ReplicaError; an absent file is unavailable."""
         async with nullcontext() if self._owns_thread else self._turn:
             return await self._in_thread(partial(self._look, job))
 
@@ -73,10 +73,10 @@ class SqliteRowsReader:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     def data_version(self) -> int | None:
-        """A number that stays the same while no commit reaches the file; None when it is not known at once.
+        """A number that stays the same until a commit to the file; None if it is not available at once.
 
-        Call it in the event loop: it looks at three files and one number in shared memory (12 us), where handing the
-        question to the thread and back costs 150 us. Compare it only with what this object gave before.
+        Call it in the event loop: it checks three files and a number in shared memory (12 us), while a round trip to the
+        thread costs 150 us. Compare it only with earlier results of the same object.
         """
         try:
             return self._watched.data_version()
@@ -90,11 +90,11 @@ class SqliteRowsReader:
             self._thread.shutdown(wait=False)
 
     async def forget_pages(self) -> None:
-        """Free what is remembered of the file; it is read again from the system's cache. Raises ReplicaError."""
+        """Free SQLite's page cache; pages are read again from the system's cache. Raises ReplicaError."""
         await self._in_thread(self._file.forget_pages)
 
     async def rest(self) -> None:
-        """Release the file until it is read again."""
+        """Release the file until the next read."""
         self._watched.close()
         await self._in_thread(self._file.close)
 
@@ -106,14 +106,14 @@ class SqliteRowsReader:
                 "The first pass that writes creates it.",
             )
         with self._file.reading() as connection:
-            # Within the transaction, and the first to read: the number and the rows belong to one moment.
+            # Within the transaction, as its first read, so that the number and the rows are of one moment.
             data_version = self._file.data_version()
             if data_version != self._data_version:
                 self._renew(connection, data_version)
             return job(RowsTransaction(connection, self._revision, self._known))
 
     def _renew(self, connection: apsw.Connection, data_version: int) -> None:
-        """Count up the revision: higher with every commit that is noticed, of any program, and near the feed."""
+        """Increase the revision: it grows with every commit that is noticed, of any program, and stays near the feed's number."""
         check_schema(connection, _NAME)
         newest = RowsTransaction(connection, 0, RevisionCache()).feed_bounds()[1]
         self._known = RevisionCache()

@@ -1,4 +1,4 @@
-"""What is searched in each row of a registry: all its names, also earlier ones, its ids and its model, in lower case."""
+"""The searched text of each row of a registry: all its names, including earlier ones, its ids and its model, in lower case."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -8,7 +8,7 @@ from engine.replicas.rows.queries.conditions import KEYS, TEXTS
 
 Read = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]  # (statement, bindings) -> rows
 
-# A change that took a name away.
+# The changes that removed a name.
 _FORMER = (
     "SELECT id, before ->> 'entity_id', before ->> 'name', before ->> 'name_by_user', before ->> 'original_name',"
     " before ->> 'title' FROM (SELECT coalesce(CAST(id AS TEXT), '') AS id, CASE WHEN typeof(before) = 'text'"
@@ -19,7 +19,7 @@ _FORMER = (
 
 
 def read_texts(registry: str, source: str, read: Read, *, has_feed: bool) -> dict[str, str]:
-    """The texts by key, in no order. `source` is the table; without a feed nothing is known of earlier names."""
+    """The texts by key, in no order. `source` is the table; without a feed, earlier names are unknown."""
     former = _former_names(registry, read) if has_feed else {}
     texts = {}
     for key, own_id, text in _rows(registry, source, read):
@@ -30,7 +30,7 @@ def read_texts(registry: str, source: str, read: Read, *, has_feed: bool) -> dic
 
 def with_all(texts: Mapping[str, str], words: Sequence[str]) -> list[str]:
     """The keys of the texts that hold every word, sorted."""
-    first, *others = sorted(words, key=len, reverse=True)  # what is longer is rarer
+    first, *others = sorted(words, key=len, reverse=True)  # longer words are rarer
     found = [key for key, text in texts.items() if first in text]
     for word in others:
         found = [key for key in found if word in texts[key]]
@@ -42,7 +42,7 @@ def _rows(registry: str, source: str, read: Read) -> list[tuple[str, str | None,
     key = KEYS[registry]
     own_id = "CAST(id AS TEXT)" if registry == "entity" else "NULL"
     text = f"concat_ws(char(10), {', '.join((key, *TEXTS.get(registry, ())))})"
-    # With + before the key the rows are read as they lie, in a third of the time that its index takes.
+    # The + before the key makes SQLite read the rows in storage order, in a third of the time of using the index.
     where = f"FROM {source} WHERE +{key} > '' AND +{key} < x''"
     try:
         return read(f"SELECT {key}, {own_id}, {text} {where}", ())
@@ -53,7 +53,7 @@ def _rows(registry: str, source: str, read: Read) -> list[tuple[str, str | None,
 
 
 def _former_names(registry: str, read: Read) -> dict[str, str]:
-    """What records were called before, by id, as far as the change feed reaches."""
+    """The earlier names of records, by id, as far as the change feed reaches."""
     found: dict[str, str] = {}
     for id_, *names in read(_FORMER, (registry,)):
         found[id_] = "\n".join([found.get(id_, ""), *(str(name) for name in names if name)])

@@ -1,6 +1,6 @@
-"""The records that a typed word may mean, for completion in a shell: by key, entity_id, id or name.
+"""Finds records for shell completion: by the beginning of their key, entity_id, id or name.
 
-Looks once at the file, does not wait and leaves no trace beside it. What is no text is no name.
+It reads the file once, does not wait and leaves no trace beside it. Values other than text are not names.
 """
 
 # ruff: noqa: S608 (names in statements are our own tables and columns; values are bound)
@@ -14,12 +14,12 @@ from engine.core.records.registries import BY_NAME, Registry
 from engine.replicas.rows.schema import columns_of
 from engine.replicas.sqlite_file.database import ApswFile, FileAccess
 
-# The first that says something is what a record is called beside its other names.
+# The first that is not empty describes a record beside its other names.
 _NAMES = ("effective_name", "name_by_user", "name", "original_name", "title")
 
 
 def find_typed_names(path: Path, begun: str) -> Mapping[str, str]:
-    """What `begun` may become, each with what that is called otherwise; of an absent file, nothing. Raises ReplicaError."""
+    """The completions of `begun`, each with another name of its record; empty for an absent file. Raises ReplicaError."""
     file = ApswFile("sqlite", path, access=FileAccess.IN_PLACE, busy_timeout_seconds=0.0)
     try:
         with file.reading() as connection:
@@ -45,7 +45,7 @@ def _found(connection: apsw.Connection, begun: str) -> Iterator[tuple[str, str]]
 def _rows(
     connection: apsw.Connection, registry: Registry, begun: str, *, ids_only: bool
 ) -> Iterator[tuple[str, ...]]:
-    """(id, name, entity_id, other names ...) of the rows of which one begins so; what says nothing is ''."""
+    """(id, name, entity_id, other names ...) of the rows in which one of these begins so; missing ones are ''."""
     present = {column.lower() for column in columns_of(connection, registry.table)}
     if not present.issuperset(registry.key):
         return
@@ -56,7 +56,7 @@ def _rows(
     columns = [id_, called, entity_id, *names]
     asked = [id_] if ids_only else columns
     begins = " OR ".join(f"substr({column}, 1, ?) = ?" for column in asked)
-    # As bytes, because another program's text need not be UTF-8.
+    # As bytes, because another program's text may not be UTF-8.
     values = ", ".join(
         f"CASE typeof({column}) WHEN 'text' THEN CAST({column} AS BLOB) END" for column in columns
     )

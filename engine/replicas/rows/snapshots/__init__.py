@@ -1,1 +1,1 @@
-"""The rows file as it was at one moment: taken, and put back."""
+"""Snapshots of the rows file: taking and restoring them."""

@@ -1,7 +1,7 @@
-"""A snapshot of the rows file: what it held at one moment, rows and ledger, as a SQLite file of its own.
+"""Takes a snapshot of the rows file: its rows and ledger at one moment, in a separate SQLite file.
 
-It is taken while others write. Nothing takes the place of an older snapshot before it is whole, on the disk, and
-was read back: SQLite's own check, the tables' version, and every row hashed from what it holds.
+Other programs may write meanwhile. A new snapshot only replaces an older one when it is complete, on the disk, and
+read back: SQLite's own check, the tables' version, and every row hashed from its values.
 """
 
 import os
@@ -26,14 +26,14 @@ _WANTED = "Name a file that `reconcile store snapshot` made."
 
 
 class Content(msgspec.Struct, frozen=True):
-    """What a rows file was found to hold."""
+    """The content found in a rows file."""
 
     records: int
-    as_applied: int  # of those, how many are exactly what the engine last wrote
+    as_applied: int  # the rows among them that are exactly as the engine last wrote them
 
 
 def take_snapshot(rows: Path, target: Path) -> Content:
-    """Copy the rows file to `target`, with mode 0600, in one step. Raises ReplicaError; `target` is then as it was."""
+    """Copy the rows file to `target`, with mode 0600, in one step. Raises ReplicaError; `target` is then unchanged."""
     content = ApswFile(NAME, rows).copy()
     try:
         found = check_content(content, rows)
@@ -44,7 +44,7 @@ def take_snapshot(rows: Path, target: Path) -> Content:
 
 
 def read_snapshot(path: Path) -> tuple[apsw.Connection, Content]:
-    """A snapshot, in memory, and what it holds. Raises ReplicaError when it is none, or not sound."""
+    """Load a snapshot into memory; also returns its content. Raises ReplicaError if it is not a snapshot, or damaged."""
     if not path.is_file():
         raise ReplicaRejected(NAME, f"{path} is no file.", _WANTED)
     try:
@@ -60,9 +60,9 @@ def read_snapshot(path: Path) -> tuple[apsw.Connection, Content]:
 
 
 def check_content(connection: apsw.Connection, path: Path) -> Content:
-    """What a database holds, every row read and hashed. Raises ReplicaRejected when it is damaged or not ours.
+    """The content of a database, with every row read and hashed. Raises ReplicaRejected if it is damaged or not ours.
 
-    `path` is where it came from, for the message.
+    `path` is its origin, for the message.
     """
     with ApswFile(NAME, path).translated("read"):
         found = [str(line) for (line,) in connection.execute("PRAGMA integrity_check(3)")]
@@ -82,9 +82,9 @@ def check_content(connection: apsw.Connection, path: Path) -> Content:
 
 
 def write_copy(content: apsw.Connection, target: Path, *, is_checked: bool) -> None:
-    """Write a database to `target`, with mode 0600, in one step. Raises ReplicaError; `target` is then as it was.
+    """Write a database to `target`, with mode 0600, in one step. Raises ReplicaError; `target` is then unchanged.
 
-    With `is_checked` it is read back, and `check_content` has its say, before it takes the place of `target`.
+    With `is_checked` it is read back and passes `check_content` before it replaces `target`.
     """
     with ApswFile(NAME, target).translated("write"):
         check_replaceable(target)
@@ -106,7 +106,7 @@ def write_copy(content: apsw.Connection, target: Path, *, is_checked: bool) -> N
 
 
 def _check_no_log(target: Path) -> None:
-    """Raises ReplicaRejected where SQLite, which finds a log by its name, would apply that of another file to `target`."""
+    """Raises ReplicaRejected if SQLite, which finds a log by its name, would apply another file's log to `target`."""
     for log in (target.with_name(f"{target.name}{ending}") for ending in _LOGS):
         with suppress(FileNotFoundError):
             if log.lstat().st_size:

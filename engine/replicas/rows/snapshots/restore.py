@@ -1,14 +1,14 @@
-"""Putting a snapshot back: the rows file becomes what it was, in one transaction; what it is now is kept beside it.
+"""Restores a snapshot: replaces the content of the rows file in one transaction, and keeps the present content beside it.
 
-The content is replaced, not the file: SQLite's own journal makes that whole or nothing, a program that has the
-file open continues with the new content, and no log of the old file is left to be applied to the new one.
+The content is replaced, not the file: SQLite's journal makes that all or nothing, a program that has the
+file open continues with the new content, and no log of the old file remains that could be applied to the new one.
 
-Two things are not taken over as they were:
-- the change feed continues with numbers that no client has seen. A client that resumes behind a change which
-  the restored file never made gets a reset, and does not take other changes for those it waits for;
-- what was missed is forgotten. An absence that was over since would confirm a delete with one look instead of two.
+Two things are not restored:
+- the change feed continues with numbers that no client has seen. A client that resumes after a change which
+  the restored file never made gets a reset, and does not mistake other changes for the ones it waits for;
+- absences are forgotten. One that has ended since would confirm a delete with one look instead of two.
 
-The outbox beside the file stays: its batches say what happened, at the time it happened.
+The outbox beside the file stays: its batches describe past events with their times.
 """
 
 from collections.abc import Callable
@@ -26,13 +26,13 @@ from engine.replicas.rows.replica import NAME
 from engine.replicas.rows.snapshots.backup import Content, check_content, read_snapshot, write_copy
 from engine.replicas.sqlite_file.database import ApswFile
 
-# Further than any file that began as this snapshot can have come, be it lost by now.
+# Further than any file that started from this snapshot, even one that is lost, can have counted.
 _FEED_DISTANCE = 1_000_000_000
 BUSY_TIMEOUT_SECONDS = 5.0
 
 
 class Restored(msgspec.Struct, frozen=True):
-    """What the rows file holds now, and where what it held is; None when there was no file."""
+    """The new content of the rows file, and the path of the previous content; None if there was no file."""
 
     content: Content
     kept: Path | None
@@ -41,9 +41,9 @@ class Restored(msgspec.Struct, frozen=True):
 def restore_rows(
     snapshot: Path, rows: Path, at: float, on_step: Callable[[], None] = lambda: None
 ) -> Restored:
-    """Make `rows` hold what `snapshot` holds. Hold the store's lock. `at` is now, in Unix seconds.
+    """Replace the content of `rows` with that of `snapshot`. The caller holds the store's lock. `at` is now, Unix seconds.
 
-    Raises ReplicaError; the rows file is then as it was, or, when it was damaged, moved to where it is kept.
+    Raises ReplicaError; the rows file is then unchanged, or, if it was damaged, moved aside.
     """
     content, _ = read_snapshot(snapshot)
     try:
@@ -74,7 +74,7 @@ def _replace(rows: Path, content: apsw.Connection, on_step: Callable[[], None]) 
 
 
 def _keep(rows: Path, at: float) -> tuple[Path | None, int]:
-    """Copy the rows file beside itself. Returns where, and the newest number of its change feed."""
+    """Copy the rows file beside itself. Returns the copy's path, and the newest number of its change feed."""
     if not rows.exists():
         return None, 0
     kept = _free_name(
@@ -96,13 +96,13 @@ def _keep(rows: Path, at: float) -> tuple[Path | None, int]:
 
 
 def _free_name(path: Path) -> Path:
-    """The path, or with a number behind it: what an earlier restore of the same second kept stays."""
+    """The path, or one with a number appended, so that the copy of an earlier restore in the same second stays."""
     numbered = (path.with_name(f"{path.name}-{number}") for number in count(2))
     return next(free for free in chain([path], numbered) if not free.exists())
 
 
 def _move_aside(rows: Path, kept: Path) -> None:
-    # The file first: SQLite discards the logs of a file that is not there.
+    # The file first: SQLite discards the logs of a missing file.
     for suffix in ("", "-wal", "-shm", "-journal"):
         path = rows.with_name(rows.name + suffix)
         if path.exists():

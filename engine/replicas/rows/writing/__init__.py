@@ -1,1 +1,1 @@
-"""What a plan does to the rows file, inside one transaction that the replica opens: rows and their bookkeeping, read back."""
+"""Writes a plan to the rows file, inside one transaction that the replica opens: rows and ledger entries, read back."""

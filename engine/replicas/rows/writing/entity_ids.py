@@ -1,7 +1,7 @@
-"""Making room for entity_ids: swaps, chains, take-overs and adopted rows, before any row is written.
+"""Frees entity_ids for their new owners before any row is written: swaps, chains, take-overs and adopted rows.
 
 The table's primary key is entity_id, as in HomeIQ's; a record's identity is the registry's id. So a rename can
-meet a row that still has the new name, and the row that must give way may be another program's.
+conflict with a row that still has the new name, and that row may be another program's.
 """
 
 from collections.abc import Container, Mapping
@@ -15,25 +15,25 @@ from engine.replicas.rows.reader import FoundRow, find_rows_where
 
 
 class Clearing(msgspec.Struct, frozen=True):
-    """Rows in the way, by what is to become of them; the first two by their new owner's registry id."""
+    """The conflicting rows, by what happens to them; the first two by their new owner's registry id."""
 
-    adopted: dict[str, FoundRow]  # rows of other programs, without a registry id: they become the owner's row
-    taken_over: dict[str, FoundRow]  # rows of another id: the owner, who has no row yet, gets theirs
-    removed: list[FoundRow]  # rows in the way of an owner who has a row
-    parked: list[FoundRow]  # rows that are about to be renamed themselves
+    adopted: dict[str, FoundRow]  # other programs' rows without a registry id: they become the owner's row
+    taken_over: dict[str, FoundRow]  # rows with another id, for owners without a row
+    removed: list[FoundRow]  # rows that conflict with an owner's own row
+    parked: list[FoundRow]  # rows that will be renamed themselves
 
     @property
     def displaced(self) -> list[FoundRow]:
-        """Rows whose own key loses its row."""
+        """The rows whose own keys no longer have a row."""
         return [*self.taken_over.values(), *self.removed]
 
 
 def find_conflicts(
     connection: apsw.Connection, owners: Mapping[str, str], with_row: Container[Key]
 ) -> Clearing:
-    """The rows that have an entity_id of `owners` (entity_id -> registry id) and are not its owner's.
+    """The rows that have an entity_id of `owners` (entity_id -> registry id) and do not belong to its owner.
 
-    `with_row` holds the keys that have a row of their own; all owners are written in the same plan.
+    `with_row` are the keys that have their own row; the same plan writes all owners.
     """
     clearing = Clearing({}, {}, [], [])
     if not owners:
@@ -60,7 +60,7 @@ def find_conflicts(
 def make_room(connection: apsw.Connection, clearing: Clearing) -> None:
     """Remove, park and hand over the rows, so that every owner can be written under its entity_id."""
     connection.executemany("DELETE FROM entities WHERE rowid = ?", [(row.rowid,) for row in clearing.removed])
-    # A blank never occurs in an entity_id, so a parked row is in no other row's way.
+    # An entity_id never contains a blank, so a parked row does not conflict with any other row.
     connection.executemany(
         "UPDATE entities SET entity_id = ? WHERE rowid = ?",
         [(f"parked {row.rowid}", row.rowid) for row in clearing.parked],

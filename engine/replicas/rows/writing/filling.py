@@ -1,6 +1,6 @@
-"""Filling tables that are empty: nothing has to be looked up, and a row is encoded once for its columns, digest and reading back.
+"""Fills empty tables: without lookups, and encoding each row once for its columns, its digest and reading back.
 
-What makes a write safe is as in any other: one transaction with the change feed and the ledger, and every row read back.
+The write is as safe as any other: one transaction with the change feed and the ledger, and every row is read back.
 """
 
 # ruff: noqa: S608 (names in statements are our own tables and columns; values are bound)
@@ -29,18 +29,18 @@ from engine.replicas.sqlite_file.set_up import with_room
 if TYPE_CHECKING:
     from engine.core.records.record import Key
 
-# Enough that no page is written to the log before it is done with: with SQLite's 2 MiB 20,000 entities write a third more.
+# Enough that no unfinished page is written to the log: with SQLite's 2 MiB, 20,000 entities write a third more.
 _ROOM_KIB = 8_192
-# Operations; what was encoded of them is not kept. As few as stay in the processor's cache, because each record is encoded
-# twice, and its row three times: by 1,000 all of that takes a sixth longer.
+# Operations per batch, whose encoded form is not kept. Few enough for the processor's cache, because each record is encoded
+# twice, and its row three times: with 1,000, all of that takes a sixth longer.
 _BATCH = 128
 _key, _registry = attrgetter("difference.key"), attrgetter("difference.key.registry")
-# As SQLite's json_array writes the same values, but for some characters.
+# Like SQLite's json_array writes the same values, except for some characters.
 _encode_text = msgspec.json.Encoder().encode
 
 
 def can_fill(connection: apsw.Connection, operations: Sequence[Operation]) -> bool:
-    """Whether they all are new rows of empty tables, and no row was deleted whose remains would have to return."""
+    """Whether all operations create rows in empty tables, and there are no tombstones to restore from."""
     return (
         not any(has_rows(connection, registry) for registry in _registries(operations))
         and not has_tombstones(connection)
@@ -51,9 +51,9 @@ def can_fill(connection: apsw.Connection, operations: Sequence[Operation]) -> bo
 def fill_tables(
     connection: apsw.Connection, replica: str, operations: Sequence[Operation], run: Run, summed: SummedRows
 ) -> None:
-    """Write the rows with the change feed and the ledger. Raises ReplicaDiverged; the caller rolls back.
+    """Write the rows with the change feed and the ledger. Raises ReplicaDiverged; the caller then rolls back.
 
-    `summed` is the digest of all rows, which is kept up to date.
+    `summed` is the digest of all rows, which is updated.
     """
     last_seen = format_time(run.at)
     assert last_seen is not None, "a run's time is a time"
@@ -74,16 +74,16 @@ def fill_tables(
             written |= digests
     found = {registry: sum_rows(connection, [select_text(TABLES[registry])], seed) for registry in wanted}
     if any(found[registry].text() != sum_.text() for registry, sum_ in wanted.items()):
-        # Which row it is, or whether SQLite only shows one in another way.
+        # Find the row at fault, or that SQLite only formats one differently.
         check_rows(connection, replica, written, [], (operations, run))
     summed.fill(connection, found)
     entries.write_run(connection, run, (len(operations), 0, 0))
 
 
 def _seed(connection: apsw.Connection) -> int:
-    """That of the cache which this pass leaves, so that the digest of all rows need not be taken again for it.
+    """The seed of the cache that this pass will write, so that the digest of all rows need not be recomputed for it.
 
-    Its secret is there from now on, so that a service's cache needs no transaction of its own.
+    Creates the secret here, so that a service's cache needs no separate transaction.
     """
     return seed_of(entries.read_secret(connection) or entries.write_secret(connection))
 
@@ -99,7 +99,7 @@ def _batches(operations: Sequence[Operation]) -> Iterator[tuple[str, list[Operat
 
 
 def upsert_statement(table: Table) -> str:
-    """INSERT, or UPDATE of all our columns where the key is taken; never REPLACE, which deletes first."""
+    """INSERT, or UPDATE of all our columns if the key exists; never REPLACE, which deletes first."""
     names = table.sql_names
     updates = ", ".join(f"{name} = excluded.{name}" for name in names if name not in table.key_columns)
     return (

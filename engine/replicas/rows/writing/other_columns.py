@@ -1,4 +1,4 @@
-"""Other programs' columns in our tables: kept when their row is deleted, put back when it returns."""
+"""Other programs' columns in our tables: saved when a row is deleted, restored when it returns."""
 
 # ruff: noqa: S608 (names in statements are our own tables and columns, or quoted; values are bound)
 
@@ -18,12 +18,12 @@ _BYTES = "base64"
 def read_others(
     connection: apsw.Connection, registry: str, rows: Sequence[FoundRow]
 ) -> dict[Key, dict[str, Json]]:
-    """The values, NULL left out, of all columns that are not ours; JSON, with bytes as {"base64": text}."""
+    """The values, except NULL, of all columns that are not ours; JSON, with bytes as {"base64": text}."""
     table = TABLES[registry]
     names = _other_names(connection, table)
     if not names:
         return {}
-    # As bytes, because text in another program's column need not be UTF-8.
+    # As bytes, because text in another program's column may not be UTF-8.
     columns = ", ".join(
         f"typeof({c}), CASE typeof({c}) WHEN 'text' THEN CAST({c} AS BLOB) ELSE {c} END"
         for c in map(_quote, names)
@@ -38,7 +38,7 @@ def read_others(
 
 
 def write_others(connection: apsw.Connection, row: FoundRow, others: Mapping[str, Json]) -> None:
-    """Put values back into those columns of a row that still exist."""
+    """Restore values in those columns of a row that still exist."""
     table = TABLES[row.key.registry]
     present = set(_other_names(connection, table))
     names = [name for name in others if name in present]

@@ -1,4 +1,4 @@
-"""Reading back what was written, before anything is recorded: triggers and column types of other programs may alter it."""
+"""Reads written rows back before anything is recorded: other programs' triggers and column types may alter them."""
 
 from collections.abc import Mapping, Sequence
 
@@ -43,7 +43,7 @@ def check_rows(
 
 
 def _difference(row: FoundRow | None, operation: Operation | None, run: Run) -> str:
-    """Which column of a row gave back something else than was written; never what it holds."""
+    """The column of a row that reads back differently from what was written; never its value."""
     if row is None or operation is None or operation.after is None:
         return ", which is not there" if row is None else ", which is still there"
     after = operation.after

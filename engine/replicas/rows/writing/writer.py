@@ -1,8 +1,8 @@
-"""Carrying out a plan's operations on the rows file, inside one write transaction, with all its bookkeeping.
+"""Writes a plan's operations to the rows file, inside one write transaction, with all ledger entries.
 
-Rows are updated where they stand, and only in the columns that differ: what other programs keep in columns of their
-own stays, and SQLite need not touch an index for a value that stays. What other programs had in a deleted row is kept
-in the tombstone and put back if the row returns. What was written is read back before anything is recorded.
+Rows are updated in place, and only in the columns that differ: other programs' values in their own columns
+stay, and SQLite need not update an index for an unchanged value. A deleted row's values of other programs are kept
+in the tombstone and restored if the row returns. Written rows are read back before anything is recorded.
 """
 
 # ruff: noqa: S608 (names in statements are our own tables and columns, or quoted; values are bound)
@@ -33,7 +33,7 @@ from engine.replicas.rows.writing.read_back import check_rows
 
 
 def find_touched(connection: apsw.Connection, operations: Sequence[Operation]) -> dict[Key, FoundRow]:
-    """The rows that the operations would change, as they stand now."""
+    """The current rows that the operations would change."""
     return find_rows(connection, _touched_keys(operations))
 
 
@@ -47,10 +47,10 @@ def write_operations(  # noqa: PLR0913 (what the transaction rests on, by keywor
     touched: dict[Key, FoundRow] | None = None,
     summed: SummedRows | None = None,
 ) -> None:
-    """Do the deletes, then moves and upserts, then the ledger. Raises ReplicaDiverged; the caller rolls back.
+    """Write the deletes, then moves and upserts, then the ledger. Raises ReplicaDiverged; the caller then rolls back.
 
-    `is_as_planned`: no other program wrote since the operations' rows were read; `touched` are those that
-    `find_touched` finds, if the caller knows. `summed` is the digest of all rows, which is kept up to date.
+    `is_as_planned`: no other program wrote since the operations' rows were read; `touched` is the result of
+    `find_touched`, if the caller has it. `summed` is the digest of all rows, which is updated.
     """
     summed = SummedRows() if summed is None else summed
     if can_fill(connection, operations):
@@ -85,7 +85,7 @@ def write_operations(  # noqa: PLR0913 (what the transaction rests on, by keywor
 def _created(
     writes: Iterable[Operation], before: Mapping[Key, FoundRow], taken_over: Mapping[str, FoundRow]
 ) -> list[Key]:
-    """The keys that had no row, nor got another one's."""
+    """The keys that had no row and did not get another key's row."""
     keys = ((o.difference.key, o.moved_from) for o in writes)
     return [key for key, old in keys if (old or key) not in before and key.id not in taken_over]
 
@@ -107,7 +107,7 @@ def _touched_keys(operations: Iterable[Operation]) -> set[Key]:
 
 
 def _new_holders(writes: Iterable[Operation], before: Mapping[Key, FoundRow]) -> dict[str, str]:
-    """The ids of entities by the entity_id they will have and their row does not."""
+    """The ids of entities by their new entity_id, if their row does not have it yet."""
     index = TABLES["entity"].indexes["entity_id"]
     holders = {}
     for operation in writes:
@@ -134,7 +134,7 @@ def _delete_rows(
 
 
 def _write_tombstones(connection: apsw.Connection, rows: Sequence[tuple[FoundRow, str]], run: Run) -> None:
-    """Keep of rows that are about to go what is needed to bring them back."""
+    """Store tombstones for rows that are about to be deleted, so that they can be restored."""
     others: dict[Key, dict[str, Json]] = {}
     for registry in {row.key.registry for row, _ in rows}:
         others |= read_others(connection, registry, [row for row, _ in rows if row.key.registry == registry])
@@ -155,7 +155,7 @@ def _rekey_devices(connection: apsw.Connection, writes: Sequence[Operation]) -> 
 def _record_displaced(
     connection: apsw.Connection, replica: str, displaced: Sequence[FoundRow], run: Run
 ) -> list[feed.Entry]:
-    """Make tombstones of rows that have to give way to the entity that now has their entity_id."""
+    """Store tombstones for rows that make way for the entity that now has their entity_id."""
     applied = entries.read_digests(connection, replica, "entity") if displaced else {}
     causes = {row.key: str(Cause.CONFLICT if row.key.id in applied else Cause.FOREIGN) for row in displaced}
     _write_tombstones(connection, [(row, causes[row.key]) for row in displaced], run)
@@ -169,7 +169,7 @@ def _write_rows(
     before: Mapping[Key, FoundRow],
     run: Run,
 ) -> dict[Key, str]:
-    """Write what is not in the rows yet; returns the digest each must have."""
+    """Write the differing values; returns the digest that each row must have."""
     last_seen = format_time(run.at)
     assert last_seen is not None, "a run's time is a time"
     digests: dict[Key, str] = {}
@@ -198,7 +198,7 @@ def _differing(
     table: Table, old: Sequence[Value], new: Sequence[Value]
 ) -> tuple[tuple[str, ...], tuple[Value, ...]]:
     """The columns whose values differ, and their new values."""
-    # A number of another type is equal to Python, and another value in a digest.
+    # Python considers numbers of different types equal, but their digests differ.
     differing = [
         i
         for i, (a, b) in enumerate(zip(old, new, strict=True))
@@ -208,7 +208,7 @@ def _differing(
 
 
 def _restore_others(connection: apsw.Connection, keys: Sequence[Key]) -> None:
-    """Put back what other programs had in columns of rows that return, and drop their tombstones."""
+    """Restore other programs' values in rows that return, and drop their tombstones."""
     tombstones = read_tombstones(connection, keys)
     if not tombstones:
         return
