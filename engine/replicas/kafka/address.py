@@ -36,10 +36,10 @@ class KafkaAddress(msgspec.Struct, frozen=True):
     servers: tuple[str, ...]
     prefix: str = _DEFAULT_PREFIX
     partitions: int = PARTITIONS
-    replicas: int = REPLICAS  # of topics that are made
-    sasl: SaslName = "SCRAM-SHA-512"  # where a user name is given
+    replicas: int = REPLICAS  # of topics that this program creates
+    sasl: SaslName = "SCRAM-SHA-512"  # if a user name is given
     tls: bool = False
-    setting: str = "records.uri"  # which names it, for messages
+    setting: str = "records.uri"  # the setting that names it, for messages
 
     def __str__(self) -> str:
         """The address as in the settings, to show in messages."""

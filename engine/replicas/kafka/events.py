@@ -25,7 +25,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Writer(msgspec.Struct, frozen=True):
-    """What events say about their writer: which home it keeps, where, and under which claim."""
+    """The writer that events name: which home it keeps, where, and under which claim."""
 
     site: str
     names: TopicNames
@@ -33,7 +33,7 @@ class Writer(msgspec.Struct, frozen=True):
 
 
 class EventSource(msgspec.Struct, frozen=True):
-    """Debezium's `source`: where a change came from."""
+    """Debezium's `source`: the origin of a change."""
 
     version: str
     connector: str
@@ -59,7 +59,7 @@ class Envelope(msgspec.Struct, frozen=True):
 
 
 class Sent(msgspec.Struct, frozen=True):
-    """One event to send: its messages in the record's topic, and what the topic says about the record afterwards."""
+    """One event to send: its messages in the record's topic, and the record's version in the topic afterwards."""
 
     key: Key
     version: str | None
@@ -78,14 +78,14 @@ class Sent(msgspec.Struct, frozen=True):
 def events_of(
     operations: Sequence[Operation], run: Run, writer: Writer, *, is_filling: bool
 ) -> Iterator[Sent]:
-    """The events for these operations, in order; two where a record's id changed. `is_filling`: the store is empty."""
+    """The events for these operations, in order; two if a record's id changed. `is_filling`: the store is empty."""
     for operation in operations:
         for draft in draft_revisions(operation, run):
             yield _sent(draft, _event(draft, operation, run, writer.site, is_filling=is_filling), writer)
 
 
 def full_fields(record: Record) -> dict[str, Json]:
-    """All fields of a record, including those that have their default."""
+    """All fields of a record, including those with their default."""
     values = msgspec.structs.asdict(record)
     return {name: values[name] for name in field_names(record.REGISTRY)} | dict(values["extra"])
 
@@ -113,7 +113,7 @@ def _event(draft: Draft, operation: Operation, run: Run, site: str, *, is_fillin
 
 
 def _before(draft: Draft, operation: Operation) -> dict[str, Json] | None:
-    """What the topic held before: a record with all its fields, or what another program wrote."""
+    """The topic's content before: a record with all its fields, or another program's values."""
     row = operation.before
     if row is None or (draft.op == "create" and operation.moved_from is not None):
         return None

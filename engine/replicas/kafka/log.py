@@ -14,7 +14,7 @@ from engine.replicas.kafka.topics import TopicState
 
 
 class Cluster(msgspec.Struct, frozen=True):
-    """How a cluster describes itself."""
+    """A cluster's description of itself."""
 
     brokers: int
 
@@ -32,10 +32,10 @@ class Log(Protocol):
         """Request the cluster's description."""
 
     def describe(self) -> dict[str, TopicState]:
-        """The existing ones among the prefix's topics."""
+        """The existing topics of the prefix."""
 
     def check_group(self) -> None:
-        """Raises ReplicaRejected while this user may not use the consumer group that reading needs."""
+        """Raises ReplicaRejected if this user may not use the consumer group that reading needs."""
 
     def create(self, topics: Sequence[str]) -> None:
         """Create topics that do not exist."""
@@ -63,7 +63,7 @@ class Log(Protocol):
         """The committed messages that have arrived since. Does not wait."""
 
     def fetch(self, topic: str, offsets: Sequence[int]) -> dict[int, TopicEntry]:
-        """The messages at these offsets, as far as they still exist. Leaves the reader's position as it was."""
+        """The messages at these offsets, as far as they still exist. Does not move the reader's position."""
 
     def commit(self, messages: Sequence[Message]) -> list[int]:
         """Write messages in one transaction; returns their offsets. Also raises TooLarge."""

@@ -1,8 +1,8 @@
 """Decodes messages of the topics: the key names a record, the value holds it.
 
 Pure. Keys have one spelling, because compaction compares bytes. A message with another spelling, a key of another registry or
-no valid key comes from another program and is no record. Only the payload counts: versions are hashed from `after`, never
-taken from a header.
+no valid key comes from another program and is not a record. Only the payload counts: versions are hashed from `after`, never
+read from a header.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from engine.errors import ReplicaRejected, SourceInvalid
 from engine.replicas.history.revisions import payload_fields
 from engine.replicas.kafka.topics import REPLICA
 
-SCHEMA_VERSION = 1  # a program that writes another shape sets another number
+SCHEMA_VERSION = 1  # to be increased when the shape of messages changes
 
 
 class Message(msgspec.Struct, frozen=True):
@@ -109,7 +109,7 @@ def version_in(entry: TopicEntry, key: Key) -> str | None:
 
 
 def fields_in(entry: TopicEntry, key: Key) -> dict[str, Json] | None:
-    """The record in a message, to show to people, even if it is malformed; None for a deleted one. Raises ReplicaRejected."""
+    """The record in a message, for users, even if it is malformed; None for a deleted one. Raises ReplicaRejected."""
     _check_schema(entry, key)
     if entry.value is None:
         return None

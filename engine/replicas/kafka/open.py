@@ -1,4 +1,4 @@
-"""Makes the Kafka replica, and the partition that homes share, from settings. It connects to nothing yet."""
+"""Creates the Kafka replica, and the partition that homes share, from settings. It connects to nothing yet."""
 
 import threading
 import time
@@ -13,7 +13,7 @@ from engine.replicas.kafka.partition.contents import PartitionOptions
 from engine.replicas.kafka.partition.partition import Partition
 from engine.replicas.kafka.records import KafkaRecords
 
-# A transaction takes 30 to 100 ms whatever its size; what arrives within this time goes into the same one.
+# A transaction takes 30 to 100 ms whatever its size; writes that arrive within this time share one.
 _GATHER_SECONDS = 0.02
 
 

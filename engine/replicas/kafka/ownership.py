@@ -44,7 +44,7 @@ class PartitionClaim:
     def __init__(self, partition: int, partitions: int, owner: str, lease: Lease) -> None:
         """`owner` is `worker@claim` and unique to this claim."""
         self.partition = partition
-        self.shared: Partition | None = None  # what the homes of this claim share with each other only
+        self.shared: Partition | None = None  # shared only by the homes of this claim
         self._partitions = partitions
         self._owner = owner
         self._lease = lease
@@ -57,7 +57,7 @@ class PartitionClaim:
 
     @property
     def is_exclusive(self) -> bool:
-        """Yes: a partition has one owner, and the previous owner is fenced."""
+        """True: a partition has one owner, and the previous owner is fenced."""
         return True
 
     def covers(self, site: str) -> bool:

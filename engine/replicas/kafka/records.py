@@ -1,8 +1,8 @@
-"""Kafka as a records store: the newest event of each record in compacted topics, and every change in a feed of its own.
+"""Kafka as a records store: the newest event of each record in compacted topics, and every change in a separate feed.
 
 A home is in one partition of each topic, so its messages are in the order of its events. A pass writes one transaction: readers
-of committed messages see all of it or nothing. The replica reads the topics to their end, reads back what it writes, and follows
-the topics while the process runs, so it notices what other programs write. The homes of one claim share all of that
+of committed messages see all of it or nothing. The replica reads the topics to their end, reads its own writes back, and follows
+the topics while the process runs, so it notices other programs' writes. The homes of one claim share all of that
 (`partition.py`). Earlier versions are not kept: compaction drops them.
 """
 
@@ -45,10 +45,10 @@ class KafkaRecords(Replica):
             None  # of the last read; None: there was none, or it is no longer valid
         )
         self._is_empty = True
-        self._is_new = True  # nothing was looked at yet
+        self._is_new = True  # nothing was read yet
         self._is_inherited = (
             claim.is_exclusive
-        )  # until a pass of this claim has recorded in the ledger what the topics hold
+        )  # until a pass of this claim has recorded the topics' versions in the ledger
 
     @property
     def is_exclusive(self) -> bool:
@@ -63,7 +63,7 @@ class KafkaRecords(Replica):
         return self._guarded(self._data_version)
 
     def file_signature(self) -> Hashable | None:
-        """What another home of the partition heard lately; None when only the data version shows a change."""
+        """A value that is equal while `data_version` is; None if no home of the partition has listened lately."""
         return self._partition.signature(self._site)
 
     def observe(self) -> Observed:

@@ -1,4 +1,4 @@
-"""The topics of a prefix: their names, which partition a home has in all of them, and how they must be set up.
+"""The topics of a prefix: their names, the partition of each home, and their required settings.
 
 Pure. A home's partition is a hash of its name modulo the number of partitions. That number never changes: with another
 one, a home's records would be in two partitions, and a reader would see the home twice.
@@ -27,11 +27,11 @@ class TopicState(msgspec.Struct, frozen=True):
     replicas: int
     in_sync: int  # replicas of the home's partition that are up to date
     settings: Mapping[str, str] | None  # None: this user may not read them
-    refused: tuple[str, ...] = ()  # which of Read and Write this user may not do
+    refused: tuple[str, ...] = ()  # those of Read and Write that this user may not do
     id: str = ""  # a recreated topic has another one
 
     def number(self, name: str) -> int | None:
-        """The value of a numeric setting; None if it is not known."""
+        """The value of a numeric setting; None if unknown."""
         text = (self.settings or {}).get(name, "")
         return int(text) if text.lstrip("-").isdigit() else None
 
@@ -44,7 +44,7 @@ class TopicNames:
         self.records = tuple(self.of(registry) for registry in REGISTRIES)
         self.changes = self.of("changes")
         self.all = (*self.records, self.changes)
-        self.sites = self.of("sites")  # of a fleet: which process keeps which home
+        self.sites = self.of("sites")  # of a fleet: its homes and their processes
         self.fleet = (*self.all, self.sites)
 
     def of(self, registry: str) -> str:
@@ -62,7 +62,7 @@ def partition_of(site: str, partitions: int) -> int:
 
 
 def settings_of(names: TopicNames, topic: str, replicas: int) -> dict[str, str]:
-    """The settings that a topic is created with."""
+    """The settings with which a topic is created."""
     safe = {"min.insync.replicas": "2" if replicas > 2 else "1"}
     if topic == names.changes:
         return {"cleanup.policy": "delete", "retention.ms": str(CHANGES_DAYS * _DAY_MS)} | safe
@@ -70,7 +70,7 @@ def settings_of(names: TopicNames, topic: str, replicas: int) -> dict[str, str]:
 
 
 def check_topics(names: TopicNames, found: Mapping[str, TopicState], partitions: int, setting: str) -> None:
-    """Raises ReplicaRejected for a topic that would lose records or hold them twice. `setting` is the one that names the cluster."""
+    """Raises ReplicaRejected for a topic that would lose records or hold them twice. `setting` is the setting that names the cluster."""
     for topic, state in sorted(found.items()):
         if state.partitions != partitions:
             raise ReplicaRejected(

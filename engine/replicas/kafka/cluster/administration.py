@@ -78,7 +78,7 @@ class Administration:
         return {topic: self._state(found, settings[topic]) for topic, found in described.items()}
 
     def create(self, topics: Sequence[str], *, partitions: int, replicas: int) -> None:
-        """Create topics. A topic that another home has created meanwhile is no error."""
+        """Create topics. A topic that another home has created meanwhile is not an error."""
         admin, tried = self._client(), f"make topic {topics[0]}"
         wanted = [
             NewTopic(t, partitions, replicas, config=settings_of(self._names, t, replicas)) for t in topics
@@ -94,8 +94,8 @@ class Administration:
     def check_groups(self, groups: Sequence[str], *, joined: str = "") -> None:
         """Raises ReplicaRejected for a group that this user may not use. Read on one that is `joined` is checked by joining it.
 
-        Without this check, a missing right shows only after everything has been read. Nothing else that fails here is an
-        error: only a caller that needs the coordinator is affected when it is down.
+        Without this check, a missing right shows only after everything has been read. No other failure here is an
+        error: a coordinator that is down only affects callers that need it.
         """
         tried = "share out the homes" if joined else "be read"
         for group in groups:
@@ -106,8 +106,8 @@ class Administration:
     def _group_refusal(self, group: str, tried: str) -> KafkaError | None:
         """The error of a group that this user may not use.
 
-        A consumer asks, and not the admin client: while a group's coordinator cannot be found, say in a new cluster, that one
-        was seen to abort the process (2.16.1; https://github.com/confluentinc/librdkafka/issues/4605, 2026-11-29).
+        It uses a consumer instead of the admin client, which was seen to abort the process while a group's coordinator cannot
+        be found, as in a new cluster (2.16.1; https://github.com/confluentinc/librdkafka/issues/4605, 2026-11-29).
         """
         consumer = self._clients.consumer(**{"group.id": group})
         try:
@@ -152,7 +152,7 @@ class Administration:
                 tried,
             )
             refusals = [answer for answer in found.values() if isinstance(answer, KafkaError)]
-            # Without a leader a partition has an offset below 0, which a reader would take for its end.
+            # Without a leader, a partition has an offset below 0, which a reader would mistake for its end.
             if not refusals and all(answer.offset >= 0 for answer in found.values()):
                 return {place.topic: answer.offset for place, answer in found.items()}
             if refusals and refusals[0].code() not in _MOVING:

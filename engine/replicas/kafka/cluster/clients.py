@@ -1,4 +1,4 @@
-"""Clients of one cluster, and why it does not answer.
+"""Creates clients of one cluster, and finds the reason why it does not answer.
 
 librdkafka retries until a call's timeout and reports the reason only to a callback. Waiting is pointless when the user is
 refused, or when no broker is left. librdkafka reports the latter also while it switches from a broker that is down to another
@@ -28,7 +28,7 @@ _STEP_SECONDS = 0.05
 _STRANGER_SECONDS = 1.0
 _FRIEND_SECONDS = 5.0
 
-# librdkafka would write to stderr on its own; what matters is raised as an error.
+# librdkafka would write to stderr on its own; relevant failures are raised as errors.
 _SILENT = logging.getLogger("engine.replicas.kafka")
 _SILENT.addHandler(logging.NullHandler())
 _SILENT.propagate = False
@@ -40,14 +40,14 @@ def client_versions() -> tuple[str, str]:
 
 
 class ClusterClients:
-    """Makes clients and keeps their failures. One thread at a time."""
+    """Creates clients and remembers their failures. One thread at a time."""
 
     def __init__(self, access: Access, clock: Callable[[], float] = time.monotonic) -> None:
         """Connects to nothing yet. `clock` is monotonic, in seconds."""
         self._access = access
         self._clock = clock
         self._reason: KafkaError | None = None  # the newest reason why a broker is down
-        self._down_at: float | None = None  # since when all of them are down
+        self._down_at: float | None = None  # when all of them went down
         self._has_answered = False
         self.timeout_seconds = access.timeout_seconds
 
@@ -74,7 +74,7 @@ class ClusterClients:
         self._has_answered = True
 
     def deadline(self) -> float:
-        """When a call that begins now times out."""
+        """The time at which a call that begins now times out."""
         return self._clock() + self.timeout_seconds
 
     def is_over(self, deadline: float) -> bool:

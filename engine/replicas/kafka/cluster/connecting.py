@@ -1,4 +1,4 @@
-"""Finds out why no connection to a broker succeeds, with a connection of its own.
+"""Finds out why no connection to a broker succeeds, by opening its own connection.
 
 librdkafka does not distinguish an expired certificate from an unknown authority, or a listener with TLS from a silent one.
 This is used only after a failure, while no broker has answered yet, and sends nothing but a TLS handshake.
@@ -51,7 +51,7 @@ def examine_connection(access: Access, said: str) -> Finding | None:
 
 
 def _context(access: Access) -> ssl.SSLContext | None:
-    """A check like librdkafka's; None if it makes none, or where its own message is better."""
+    """The same certificate check as librdkafka's; None if that makes none, or its own message is better."""
     properties = access.properties
     context = ssl.create_default_context()
     if not access.is_tls:

@@ -29,7 +29,7 @@ from engine.replicas.kafka.topics import TopicNames, check_topics, check_user
 _POLL_SECONDS = 0.1
 _RETRY_SECONDS = 5.0
 _HEARTBEATS = 3  # heartbeats per session, with a margin
-# Homes end within the timeout of what they wait for. Their claim is already closed, so they write nothing meanwhile.
+# Homes end within the timeout of their current wait. Their claim is already closed, so they write nothing meanwhile.
 RELEASE_SECONDS_MAX = 120.0
 
 

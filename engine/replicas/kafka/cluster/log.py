@@ -18,7 +18,7 @@ class ClusterLog:
     def __init__(
         self, access: Access, partition: int, name: str, membership: Membership | None = None
     ) -> None:
-        """`name` is the writer's unique name, the same in every process that takes this writer's place."""
+        """`name` is the writer's unique name, the same in every process that replaces this writer."""
         address = access.address
         self._address = address
         self._clients = ClusterClients(access)
@@ -94,11 +94,11 @@ class ClusterLog:
 
 
 def home_log(access: Access, site: str) -> ClusterLog:
-    """The writer's name for a home that one process keeps on its own."""
+    """The log of a home that one process keeps on its own; the writer's name contains the home's."""
     address = access.address
     return ClusterLog(access, partition_of(site, address.partitions), f"{address.prefix}.{site}")
 
 
 def partition_log(access: Access, partition: int, membership: Membership) -> ClusterLog:
-    """The writer's name for the owner of a partition, whichever process that is. No home can have this name."""
+    """The log of a partition; the writer's name is the same for every owner, and no home can have it."""
     return ClusterLog(access, partition, f"{access.address.prefix}.partition/{partition}", membership)

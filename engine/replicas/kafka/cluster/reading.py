@@ -13,7 +13,7 @@ from engine.replicas.kafka.messages import TopicEntry
 from engine.replicas.kafka.topics import REPLICA
 
 _AT_ONCE = 10_000
-# How long a broker holds a request while there is nothing new. The next request has to wait for that.
+# How long a broker holds a request while there are no new messages. The next request waits for that.
 _SOON_MS = 10
 _IDLE_MS = 500
 _STEP_SECONDS = 0.1
@@ -25,7 +25,7 @@ READING = {
     "enable.auto.commit": False,
     "enable.partition.eof": True,
     "isolation.level": "read_committed",
-    # A truncated or recreated topic is read in full, not from wherever it may begin.
+    # A truncated or recreated topic is read in full, not from its new beginning.
     "auto.offset.reset": "error",
     "queued.max.messages.kbytes": 16_384,
 }
@@ -140,14 +140,14 @@ class PartitionReader:
 
     def _advance(self, message: Message) -> TopicEntry | None:
         topic, offset, is_message = message.topic() or "", message.offset() or 0, message.error() is None
-        # A partition ends after its transaction markers, which are no messages.
+        # A partition ends after its transaction markers, which are not messages.
         self._positions[topic] = max(self._positions.get(topic, 0), offset + is_message)
         return entry_of(message) if is_message else None
 
     def _check(self, deadline: float, topic: str) -> None:
         self._clients.check(None, tried="be read")
         if self._clients.is_over(deadline):
-            # The cluster answers as far as it can: what follows belongs to a transaction that is still open.
+            # The cluster returned all it can: the following messages belong to a transaction that is still open.
             raise ReplicaUnavailable(
                 REPLICA,
                 f"Topic {topic} cannot be read to its end: in partition {self._partition}, which homes share, a "

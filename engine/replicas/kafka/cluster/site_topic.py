@@ -18,7 +18,7 @@ from engine.replicas.kafka.topics import REPLICA, TopicNames
 
 _AT_ONCE = 1_000
 _STEP_SECONDS = 0.1
-# A status that could not be sent for so long is out of date.
+# After this time, a status that could not be sent is out of date.
 _SENDING_SECONDS_MAX = 15.0
 _END = KafkaError._PARTITION_EOF  # noqa: SLF001
 _SENT, _READ = "be sent the status of homes", "return the status of homes"
@@ -75,7 +75,7 @@ class ClusterSiteTopic:
         return self._take(0)
 
     def read_all(self) -> Sequence[Arrived]:
-        """Everything that the topic holds now. Waits for it."""
+        """All messages in the topic now. Waits for them."""
         deadline, found = self._clients.deadline(), list(self._take(_STEP_SECONDS))
         while len(self._ended) < self.partitions:
             found += self._take(_STEP_SECONDS)
@@ -123,7 +123,7 @@ class ClusterSiteTopic:
                 "group.id": self._group,
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
-                # So that another program's open transaction does not block this one.
+                # So that another program's open transaction does not block this reader.
                 "isolation.level": "read_uncommitted",
                 "auto.offset.reset": "earliest",
                 "queued.max.messages.kbytes": 8_192,

@@ -1,7 +1,7 @@
 """Reads all partitions of whole topics without a consumer group: committed messages, and the ends of the partitions.
 
-Nothing here waits for long. Requests are sent, and their responses are fetched once they are there, so that one broker that hangs
-does not delay what the others send.
+Nothing here waits for long. Responses are fetched once they have arrived, so that one hanging broker
+does not delay messages from the others.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -110,7 +110,7 @@ class WholeTopics:
         self._asked = {(place.topic, place.partition): future for place, future in found.items()}
 
     def ends(self) -> dict[Place, int] | None:
-        """The response to that, once; None while part of it is missing. Raises ReplicaError for a partition without an end."""
+        """The response to `ask_ends`, once; None while part of it is missing. Raises ReplicaError for a partition without an end."""
         if not self._asked:
             return None
         assert self._admin is not None
@@ -128,7 +128,7 @@ class WholeTopics:
         return ends if min(ends.values(), default=0) >= 0 else None
 
     def behind(self) -> int | None:
-        """The number of unread messages, transaction markers included; None if it is not known."""
+        """The number of unread messages, including transaction markers; None if unknown."""
         assert self._consumer is not None, "follow() must come first"
         behind = 0
         for place, position in self.positions.items():
@@ -157,7 +157,7 @@ class WholeTopics:
                 entries.append(_placed(message))
                 self.positions[place] = offset + 1
             elif error.code() == _END:
-                # It is after the transaction markers, which are no messages.
+                # It is after the transaction markers, which are not messages.
                 self.positions[place] = max(self.positions.get(place, 0), offset)
             elif error.code() in _CUT:
                 return entries, True

@@ -32,13 +32,13 @@ class ClusterFleet:
         return self._administration.describe()
 
     def create(self, topics: Sequence[str]) -> None:
-        """Make topics."""
+        """Create topics."""
         self._administration.create(
             topics, partitions=self._address.partitions, replicas=self._address.replicas
         )
 
     def said(self) -> KnownSites:
-        """What the processes report about the homes and themselves."""
+        """The processes' reports about the homes and themselves."""
         known, sites = KnownSites(self.partitions), self.names.sites
         found = {topic: state for topic, state in self.topics().items() if topic == sites}
         check_topics(self.names, found, self.partitions, self._address.setting)
@@ -49,7 +49,7 @@ class ClusterFleet:
         return known
 
     def workers(self) -> tuple[Worker, ...]:
-        """The members of the consumer group; none if the group does not exist."""
+        """The members of the consumer group; empty if the group does not exist."""
         admin, group, tried = self._clients.admin(), group_of(self.names), "list the members of the group"
         asked = admin.describe_consumer_groups([group], request_timeout=self._clients.timeout_seconds)
         found = self._clients.results(admin, asked, tried=tried)[group]

@@ -1,11 +1,11 @@
 """The writer of a home or a partition. Messages go in transactions, which are committed as a whole or not at all.
 
-A writer has an epoch. A later writer of the same name aborts what an earlier one left open, and the brokers refuse whatever the
-earlier one still sends. A failed commit ends the writer, too: aborting after a timeout was seen to fail, and to abort the process,
-while a new writer always starts from a known state.
+A writer has an epoch. A later writer with the same name aborts the open transaction of an earlier one, and the brokers refuse
+all later messages of that one. A failed commit ends the writer too: aborting after a timeout was seen to fail, and to abort the
+process, while a new writer always starts from a known state.
 
-A writer that holds a claim on a partition proves with its first transaction that it is a member of the consumer group. Otherwise a
-process that lost its claim without noticing could make a writer and fence its successor.
+A writer with a claim on a partition proves with its first transaction that it is a member of the consumer group. Otherwise a
+process that lost its claim without noticing could create a writer and fence its successor.
 """
 
 from collections.abc import Callable, Sequence
@@ -32,9 +32,9 @@ _LATER = frozenset({KafkaError._TIMED_OUT, KafkaError._TIMED_OUT_QUEUE})  # noqa
 
 
 class Membership:
-    """The proof to the brokers that this process is in the group, as of its newest poll.
+    """The proof to the brokers that this process is in the group, as of its latest poll.
 
-    The polling thread writes it; threads that make writers read it.
+    The polling thread writes it; threads that create writers read it.
     """
 
     def __init__(self, topic: str) -> None:
@@ -49,7 +49,7 @@ class PartitionWriter:
     def __init__(
         self, clients: ClusterClients, partition: int, writer: str, membership: Membership | None = None
     ) -> None:
-        """`writer` is the same for every process that ever writes this home or partition, and unique to it."""
+        """`writer` is unique to this home or partition, and the same for every process that writes it."""
         self._clients = clients
         self._partition = partition
         self._writer = writer
@@ -72,9 +72,9 @@ class PartitionWriter:
                 "message.timeout.ms": int(1000 * seconds),
                 "message.max.bytes": _MESSAGE_BYTES_MAX,
                 "batch.size": min(_BATCH_BYTES, batch_bytes or _BATCH_BYTES),
-                # The compression that every client can read without a further library.
+                # The compression that every client can read without another library.
                 "compression.type": "gzip",
-                # Twice as fast as the default, for messages a tenth larger; the start of many homes is bound by it.
+                # Twice as fast as the default, for messages a tenth larger; it limits how fast many homes start.
                 "compression.level": 1,
             }
         )
@@ -121,8 +121,8 @@ class PartitionWriter:
                 self._produce(producer, message, partial(done, number))
             self._wait(producer, partial(producer.commit_transaction, _STEP_SECONDS), "be written")
         except KafkaException as error:
-            # Not aborted: the next writer ends what this one left open. Under load a process was seen to die of "BUG: Invalid transaction
-            # state transition" (2.16.1, 2026-11-29), as librdkafka does when an abort meets a commit that timed out.
+            # Not aborted: the next writer ends the open transaction. Under load a process was seen to die of "BUG: Invalid transaction
+            # state transition" (2.16.1, 2026-11-29), as librdkafka does when an abort follows a commit that timed out.
             self.close()
             if refused:
                 raise _too_large(refused) from error
@@ -133,7 +133,7 @@ class PartitionWriter:
         return offsets
 
     def close(self) -> None:
-        """Close the writer and drop what it has not committed."""
+        """Close the writer and drop its uncommitted messages."""
         producer, self._producer = self._producer, None
         if producer is not None:
             with suppress(KafkaException):

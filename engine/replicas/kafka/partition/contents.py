@@ -1,7 +1,7 @@
-"""What a partition holds, read to its end and followed; and who may write it. One thread at a time.
+"""The contents of a partition, read to its end and followed; and its writer. One thread at a time.
 
 It is read in full the first time, after any failure, and once in `verify_seconds`; otherwise only new messages are read. The
-previous writer is fenced first, so that nothing can be appended after what was read.
+previous writer is fenced first, so that it cannot append anything after the last message read.
 """
 
 from collections import Counter
@@ -21,7 +21,7 @@ _FRESH_SECONDS = 10.0
 
 
 class PartitionOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """How a partition is kept."""
+    """The options of a partition."""
 
     address: KafkaAddress
     site: str | None = None  # None: several homes of this process share the partition
@@ -32,7 +32,7 @@ class PartitionContents:
     """The contents of a partition. Every method raises ReplicaError."""
 
     def __init__(self, log: Log, options: PartitionOptions, claim: Claim, clock: Callable[[], float]) -> None:
-        """Nothing is read yet."""
+        """Reads nothing yet."""
         self._log = log
         self._options = options
         self._claim = claim
@@ -40,7 +40,7 @@ class PartitionContents:
         self.names = TopicNames(options.address.prefix)
         self.topics: dict[str, TopicState] = {}
         self.held: HeldPartition | None = None
-        self.data_versions = Counter[str]()  # by home: how many times other programs wrote
+        self.data_versions = Counter[str]()  # by home: the number of other programs' writes
         self._ends: dict[str, int] = {}  # of the topics that are followed
         self._read_at = 0.0  # when it was last read in full
         self._ended_at = 0.0  # when it was read up to the end the last time
@@ -57,7 +57,7 @@ class PartitionContents:
         self.held = None
 
     def of(self, site: str) -> SiteRecords:
-        """The records that are held of a home."""
+        """The records of one home."""
         return SiteRecords() if self.held is None else self.held.of(site)
 
     def doubt(self) -> None:
@@ -76,7 +76,7 @@ class PartitionContents:
         return is_followed and self._clock() - self._ended_at < _FRESH_SECONDS
 
     def ready(self, *, refresh: bool, is_writer: bool) -> HeldPartition:
-        """What is held; with `refresh`, everything that is committed by now. A full read follows a failure, and happens every hour."""
+        """The contents; with `refresh`, including everything committed by now. A full read follows a failure, and is due every hour."""
         held = self.held
         is_short = is_writer and bool(self._ends) and not self._log.is_writer
         if held is None or is_short:
@@ -130,7 +130,7 @@ class PartitionContents:
     def read_back(
         self, expected: Mapping[SiteKey, str | None], placed: Sequence[tuple[Message, int]]
     ) -> set[SiteKey]:
-        """Take in messages that were written, with their offsets; returns the records that are not as expected."""
+        """Process messages that were written, with their offsets; returns the records that are not as expected."""
         held = self.held
         assert held is not None, "it was read before anything is written"
         missing = {one for one, version in expected.items() if version is not None}
@@ -143,7 +143,7 @@ class PartitionContents:
         for entry in self._log.read_to(ends):
             written = ours.get((entry.topic, entry.offset))
             if written is not None and written.is_as_read(entry) and (one := by_key.get(written.key)):
-                # Byte for byte what was made of the record, whose version is known: not decoded and hashed once more.
+                # Byte for byte the message that was made from the record, whose version is known: no need to decode and hash it.
                 held.note(one, entry, None if entry.value is None else expected[one])
                 missing.discard(one)
             elif (found := held.fold(entry)) is not None and written is None:

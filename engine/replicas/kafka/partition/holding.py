@@ -1,4 +1,4 @@
-"""What a partition's topics hold, by home: the version of each record and the offset of its newest message.
+"""The records in a partition's topics, by home: the version of each and the offset of its newest message.
 
 Pure. Payloads are not kept: a record takes some 200 bytes.
 """
@@ -59,7 +59,7 @@ class SiteRecords:
         self.note(key, entry.offset, version)
 
     def note(self, key: Key, offset: int, version: str | None) -> None:
-        """The newest message of a record stands at this offset, and says this; None: the record ended."""
+        """Note the offset of a record's newest message, and its version; None: the record was deleted."""
         self._refused.pop(key, None)
         records = self._places.setdefault(key.registry, {})
         if version is None:
@@ -85,7 +85,7 @@ class HeldPartition:
         return SiteRecords() if records is None else records
 
     def fold(self, entry: TopicEntry) -> SiteKey | None:
-        """Process one message; returns the record that it is about, None if that is no record of these homes."""
+        """Process one message; returns the record that it is about, None if it is not about a record of these homes."""
         registry = self._names.registry(entry.topic)
         is_ours = self._only is None or (entry.key is not None and entry.key.startswith(self._only))
         if not is_ours and entry.key is not None and entry.key.startswith(_ANY_SITE):
@@ -99,7 +99,7 @@ class HeldPartition:
         return found
 
     def note(self, one: SiteKey, entry: TopicEntry, version: str | None) -> None:
-        """Take in a message of ours, of which it is known what it says."""
+        """Process a message of ours with a known version."""
         self._records(one.site).note(one.key, entry.offset, version)
 
     def _records(self, site: str) -> SiteRecords:

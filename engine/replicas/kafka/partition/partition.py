@@ -1,8 +1,8 @@
 """A partition of a prefix's topics that all homes of one claim share: one writer, one full read, one follower of new messages.
 
-The first thread that finds the partition idle serves the requests of all homes: what several homes write meanwhile goes into one
+The first thread that finds the partition idle serves the requests of all homes: the writes of several homes share one
 transaction, and each home gets its own failure. A failure of the partition invalidates everything that was known about it: the
-next request makes a new writer and reads the partition in full, and a home writes nothing until it has read again.
+next request creates a new writer and reads the partition in full, and a home writes nothing until it has read again.
 """
 
 import math
@@ -18,7 +18,7 @@ from engine.replicas.kafka.partition.requests import FetchRequest, ObserveReques
 from engine.replicas.kafka.partition.rounds import Rounds, copied_error
 from engine.replicas.kafka.topics import REPLICA, shortage_of
 
-# What one home heard this lately, the others need not ask for in a thread.
+# If one home has listened this recently, the others need not listen in a thread.
 _LATELY_SECONDS = 1.0
 
 
@@ -45,10 +45,10 @@ class Partition:
         self._failure: EngineError = ReplicaUnavailable(REPLICA, "Nothing was read yet.")
         self.options = options
         self.names = self._contents.names
-        self.generation = 0  # goes up with each failure
+        self.generation = 0  # increases with each failure
 
     def look(self, look: ObserveRequest) -> None:
-        """What is committed now."""
+        """Read the committed records of a home."""
         self._rounds.ask(look)
 
     def fetch(self, fetch: FetchRequest) -> None:
@@ -60,19 +60,19 @@ class Partition:
         self._rounds.ask(write, self._gather)
 
     def data_version(self, site: str) -> int:
-        """A number that changes when a message about the home arrives that we did not write. Waits for no other home."""
+        """A number that changes when a message about the home arrives that we did not write. Does not wait for other homes."""
         self._rounds.do_if_idle(self._listen)
         return self._contents.data_versions[site]
 
     def signature(self, site: str) -> Hashable | None:
-        """What stays equal while `data_version` does; None where no home listened lately. Never waits, for the event loop."""
+        """A value that is equal while `data_version` is; None if no home has listened lately. Never waits, for the event loop."""
         is_shared = self.options.site is None
         if not is_shared or self._clock() - self._listened_at >= _LATELY_SECONDS:
             return None
         return self.generation, self._contents.data_versions.get(site, 0)
 
     def check(self, generation: int | None) -> None:
-        """Raises the newest failure if it invalidated what that generation knew."""
+        """Raises the latest failure if it invalidated the knowledge of that generation."""
         if generation is not None and generation != self.generation:
             raise copied_error(self._failure)
 
@@ -140,7 +140,7 @@ class Partition:
             self._write(left)
 
     def _wants_newest(self, look: ObserveRequest) -> bool:
-        """Whether to ask the cluster how far the topics reach: not again for each home that starts, because no other program may write."""
+        """Whether to request the ends of the topics: not again for each home that starts, because no other program may write."""
         return not (look.is_first and self._claim.is_exclusive and self._contents.is_fresh())
 
     def _fetch(self, fetches: Sequence[FetchRequest], held: HeldPartition) -> None:

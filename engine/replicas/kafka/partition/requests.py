@@ -31,17 +31,17 @@ class HomeRequest(Request):
 
 
 class ObserveRequest(HomeRequest):
-    """The records that are held of a home."""
+    """Read the records of a home."""
 
     def __init__(self, site: str, *, is_writer: bool, is_first: bool = False) -> None:
-        """`is_first`: the home was not looked at before under this claim."""
+        """`is_first`: the home was not read before under this claim."""
         super().__init__(site, is_writer=is_writer)
         self.is_first = is_first
         self.versions: dict[Key, str] = {}
         self.generation = 0
 
     def answer(self, held: HeldPartition, generation: int) -> None:
-        """The result: what is held. Raises the request's error."""
+        """Set the result: the home's records. Raises the request's error."""
         if self.error is None:
             self.versions, self.generation = held.of(self.site).versions, generation
         self.is_answered = True
@@ -57,14 +57,14 @@ class FetchRequest(HomeRequest):
 
 
 class WriteRequest(HomeRequest):
-    """Write events of one home, which were planned from what `generation` read."""
+    """Write events of one home, which were planned from a read of this `generation`."""
 
     def __init__(self, site: str, generation: int | None, sent: Sequence[Sent]) -> None:
         super().__init__(site, is_writer=True)
         self.generation = generation
         self.sent = sent
         self.too_large: frozenset[bytes] = frozenset()  # keys; if there are any, nothing was written
-        self.records = 0  # what the home holds after the write
+        self.records = 0  # of the home after the write
         self.message_bytes_max = 0  # the largest batch that the topics accept, if known
 
     @property

@@ -1,6 +1,6 @@
 """Requests of several threads, served together by one of them.
 
-A thread that finds no other at work serves everything that waits, including its own request; requests that arrive meanwhile wait
+A thread that finds no other at work serves all waiting requests, including its own; requests that arrive meanwhile wait
 for the next round. So one thread works at a time, and no lock is held while it does.
 """
 
@@ -12,7 +12,7 @@ from engine.errors import EngineError, ReplicaError, ReplicaUnavailable
 from engine.replicas.kafka.topics import REPLICA
 
 _STEP_SECONDS = 1.0
-# A round always ends: everything that it waits for has a timeout.
+# A round always ends: each of its waits has a timeout.
 _PATIENCE_STEPS = 300
 
 
@@ -59,7 +59,7 @@ class Rounds(Generic[R]):
             return len(self._waiting)
 
     def do_if_idle(self, work: Callable[[], None]) -> None:
-        """Do some work, unless a thread is working or waiting: then the work is not needed, or happens later."""
+        """Run some work, unless a thread is working or waiting: then the work is not needed, or happens later."""
         with self._turn:
             if self._is_busy or self._waiting:
                 return

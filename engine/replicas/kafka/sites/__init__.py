@@ -1,1 +1,1 @@
-"""The status of a fleet's homes, and which process keeps each: the messages of the topic `sites`, and their sum. Pure."""
+"""The status and owner of each home of a fleet: the messages of the topic `sites`, and their combination. Pure."""

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from engine.replicas.kafka.sites.site_status import HEARTBEAT_SECONDS, PAUSE_SECONDS, SiteStatus
 
-# A spread, so that homes that started together do not keep sending together.
+# Jitter, so that homes that started together do not keep sending together.
 _SPREAD_SECONDS = 15
 
 
@@ -35,7 +35,7 @@ class DueStatuses:
         return True
 
     def last(self, site: str) -> SiteStatus | None:
-        """What was sent last."""
+        """The status last sent; None if there is none."""
         sent = self._sent.get(site)
         return sent.status if sent else None
 
@@ -44,12 +44,12 @@ class DueStatuses:
         self._sent.pop(site, None)
 
     def doubt(self) -> None:
-        """What was sent may be lost: every home is due."""
+        """Make every home due, because messages may be lost."""
         self._sent = {site: sent._replace(at=float("-inf")) for site, sent in self._sent.items()}
 
 
 def _news(status: SiteStatus) -> SiteStatus:
-    """The part of a status whose change is worth a message: not the times that always move."""
+    """The part of a status whose change is worth a message: without the times that change constantly."""
     return replace(status, ts_ms=0, synced_ms=None, heard_ms=None)
 
 

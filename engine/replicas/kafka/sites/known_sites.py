@@ -1,4 +1,4 @@
-"""What the topic `sites` holds so far: each home's status from its latest owner, and each process of the fleet.
+"""The contents of the topic `sites` so far: each home's status from its latest owner, and each process of the fleet.
 
 Pure. Messages of two owners may be in any order, because their writers are not fenced: the larger claim counts.
 """
@@ -27,7 +27,7 @@ class KnownSites:
         self.workers: dict[str, WorkerStatus] = {}
         self.strange = 0  # messages that no version of this program wrote
         self.first_strange: StrangeMessage | None = None
-        self._claims: dict[str, tuple[int, str]] = {}  # the largest of each home, removed homes included
+        self._claims: dict[str, tuple[int, str]] = {}  # the largest of each home, including removed homes
 
     def fold(self, entry: TopicEntry, partition: int, now_ms: float) -> str | None:
         """Process one message; returns the home whose status changed. A strange message is counted and ignored."""

@@ -72,7 +72,7 @@ class FleetOverview(msgspec.Struct, frozen=True):
 def overview(
     members: Sequence[Worker], known: KnownSites, homes: Iterable[str], partitions: int, now: float
 ) -> FleetOverview:
-    """The fleet at `now` (Unix seconds); `homes` are the homes with a settings file here."""
+    """Combine all sources into the fleet at `now` (Unix seconds); `homes` are the homes with a settings file here."""
     owners = {partition: member.name for member in members for partition in member.partitions}
     names = sorted({*homes, *known.sites})
     owner_of = {name: owners.get(partition_of(name, partitions)) for name in names}

@@ -23,7 +23,7 @@ HEARTBEAT_SECONDS = 60
 PAUSE_SECONDS = 5  # and no more often
 FRESH_MS = 2 * HEARTBEAT_SECONDS * 1000
 REASON_MAX = 1000
-# By so much an owner's clock may be ahead. Claims begin as times, and grow by one where another one is to be outbid.
+# The limit on how far an owner's clock may be ahead. Claims start as times, and increase by one to outbid another claim.
 AHEAD_MS = 86_400_000
 
 _MS_MAX = 253_402_300_799_999  # the end of the year 9999
@@ -32,16 +32,16 @@ WorkerName = Annotated[str, Meta(min_length=1, max_length=300)]
 # http(s), without a user; empty: not published.
 PublicUrl = Annotated[str, Meta(pattern=PUBLIC_URL, max_length=2000)]
 Milliseconds = Annotated[int, Meta(ge=0, le=_MS_MAX)]  # Unix time
-# No store can hold more, and no home has as many.
+# No store can hold more, and no home has so many.
 Count = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 
-# Those of a single process (`api/sites/ports.py`), and what only a fleet has.
+# The stages of a single process (`api/sites/ports.py`), and those that only a fleet has.
 SiteStage = Literal["waiting", "kept", "paused", "invalid", "failed", "unconfigured", "released"]
 WorkerState = Literal["active", "drained"]
 
 
 class SiteStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """A home as its owner reports it. `status` is the home's status; `stage` says whether the owner keeps it yet."""
+    """A home as its owner reports it. `status` is the home's status; `stage` tells whether the owner keeps it yet."""
 
     site: SiteName
     owner: WorkerName
@@ -75,7 +75,7 @@ class SiteStatus(msgspec.Struct, frozen=True, kw_only=True):
         return self.stage != "released"
 
     def word_at(self, now_ms: float, members: Collection[str] | None = None) -> SyncStatus:
-        """The status as far as it is known at `now_ms`; `members` are the processes of the fleet, None: not known.
+        """The status as far as it is known at `now_ms`; `members` are the processes of the fleet, None: unknown.
 
         It is unknown once the owner gave the home up, left the fleet, or has not repeated the status for two heartbeats.
         """
@@ -86,7 +86,7 @@ class SiteStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WorkerStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """A process of the fleet: the address of its API, and the homes that it has settings for, whether it keeps them or not."""
+    """A process of the fleet: the address of its API, and the homes that it has settings for, even if it does not keep them."""
 
     worker: WorkerName
     state: WorkerState
@@ -94,7 +94,7 @@ class WorkerStatus(msgspec.Struct, frozen=True, kw_only=True):
     url: PublicUrl = ""
     version: Annotated[str, Meta(max_length=100)] = ""
     since_ms: Milliseconds | None = None  # of its state
-    # A digest of each home's settings without secrets; null where its file is broken.
+    # A digest of each home's settings without secrets; null if its file is broken.
     settings: dict[SiteName, Annotated[str, Meta(max_length=64)] | None] = {}
 
 
@@ -200,7 +200,7 @@ def _decode(entry: TopicEntry) -> SiteStatus | WorkerStatus | Removed:
 
 
 def _check_place(found: SiteStatus | WorkerStatus | Removed, reading: ReadingPlace) -> None:
-    """Compaction would keep both of two messages in different partitions. Raises _WrongError."""
+    """Check the partition: compaction would keep messages with one key in two partitions. Raises _WrongError."""
     name = _subject(found)
     place = partition_of(name, reading.partitions)
     if place != reading.partition:
@@ -208,7 +208,7 @@ def _check_place(found: SiteStatus | WorkerStatus | Removed, reading: ReadingPla
 
 
 def _check_times(found: SiteStatus | WorkerStatus | Removed, now_ms: float) -> None:
-    """No owner can outbid a claim near the largest number, and no message of the future grows old. Raises _WrongError."""
+    """Check the times: no owner could outbid a claim near the maximum, and a message from the future never expires. Raises _WrongError."""
     times: dict[str, int | None] = {}
     if isinstance(found, SiteStatus | WorkerStatus):
         times["time"] = found.ts_ms

@@ -23,7 +23,7 @@ class Arrived(NamedTuple):
 class SiteTopic(Protocol):
     """The topic. One thread at a time, except for `flush`. Methods raise nothing but ReplicaError.
 
-    After an error the caller has to close it, and what was sent may be lost.
+    After an error the caller has to close it, and sent messages may be lost.
     """
 
     name: str
@@ -33,13 +33,13 @@ class SiteTopic(Protocol):
         """Queue messages to be sent. Does not wait: a later call raises a failure."""
 
     def flush(self, seconds: float) -> None:
-        """Wait until the queued messages are sent, at most so long."""
+        """Wait until the queued messages are sent, at most `seconds`."""
 
     def arrived(self) -> Sequence[Arrived]:
         """The messages that have arrived since the last call; at first everything in the topic. Does not wait."""
 
     def has_read(self, partition: int) -> bool:
-        """Whether everything that the topic held at first has arrived."""
+        """Whether all initial messages of the topic have arrived."""
 
     def close(self) -> None:
         """Close all connections. When needed again, they are reopened and the topic is read from its beginning."""
