@@ -13,11 +13,11 @@ from engine.fleet_view.changes import ChangeFollower
 from engine.fleet_view.view_file.schema import REPLICA
 
 STREAMS_MAX = 8
-_TAKE_SECONDS = 0.2  # short enough to notice in time that the service ends
+_TAKE_SECONDS = 0.2  # short enough to end in time with the service
 
 
 class ChangeStreams:
-    """All readers. Create it inside the event loop; `open_follower` makes the follower of one reader."""
+    """All readers. Create it inside the event loop; `open_follower` creates the follower of one reader."""
 
     def __init__(self, open_follower: Callable[[], ChangeFollower]) -> None:
         self._open_follower = open_follower
@@ -54,7 +54,7 @@ class ChangeStreams:
         await anyio.sleep_forever()
 
     def close(self) -> None:
-        """End them all."""
+        """End all streams."""
         self.is_closed = True
 
 

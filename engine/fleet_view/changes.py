@@ -25,11 +25,11 @@ _NAMES = (
     "title",
     "original_name",
     "entity_id",
-)  # the fields that name a record, the best first
+)  # the fields that may hold a record's name, the best first
 
 
 class EventOrigin(msgspec.Struct, frozen=True):
-    """The fields that are used of an event's source."""
+    """The fields of an event's source that are used."""
 
     table: str
     run_id: str
@@ -37,7 +37,7 @@ class EventOrigin(msgspec.Struct, frozen=True):
 
 
 class ChangeEvent(msgspec.Struct, frozen=True):
-    """The fields that are used of an event."""
+    """The fields of an event that are used."""
 
     op: str
     source: EventOrigin
@@ -69,7 +69,7 @@ class ChangeFollower:
         return known or not last_id
 
     def take(self, seconds: float) -> list[ViewedChange] | None:
-        """The changes that have arrived, waiting so long for the first; None if some no longer exist, and then it starts now."""
+        """The changes that have arrived, waiting up to `seconds` for the first; None if some no longer exist: then it starts now."""
         entries, is_cut = self._topics.take(_AT_ONCE, seconds)
         if is_cut:
             self._topics.close()
@@ -118,7 +118,7 @@ def _name_in(record: Mapping[str, Any]) -> str | None:
 
 
 def _offsets_in(id_: str, partitions: int) -> list[int] | None:
-    """The offsets in an id; None if it is not an id of a feed with so many partitions."""
+    """The offsets in an id; None if it is not an id of a feed with this number of partitions."""
     parts = id_.split("-")
     if len(parts) != partitions or not all(
         part.isascii() and part.isdigit() and len(part) <= _OFFSET_DIGITS_MAX for part in parts

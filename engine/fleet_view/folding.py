@@ -9,7 +9,7 @@ from engine.replicas.kafka.topics import TopicNames
 
 
 class Folding:
-    """Collects the messages of one prefix's topics, which have so many partitions, until the batch is taken."""
+    """Collects the messages of one prefix's topics, with this number of partitions, until the batch is taken."""
 
     def __init__(self, names: TopicNames, partitions: int) -> None:
         self._sites = names.sites
@@ -19,7 +19,7 @@ class Folding:
         self._oddities: list[Oddity] = []
 
     def read(self, entries: Iterable[PlacedEntry], now: float) -> None:
-        """Keep the content of these messages, which is far smaller than they are. `now` is Unix seconds."""
+        """Keep the content of these messages, which is far smaller than the messages. `now` is Unix seconds."""
         for entry in entries:
             said: DeviceSaid | SiteSaid | Oddity | None
             if entry.topic == self._sites:

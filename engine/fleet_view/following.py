@@ -1,4 +1,4 @@
-"""Follows the topics into the file: reads committed messages, writes them, and knows up to when the view has everything.
+"""Follows the topics into the file: reads committed messages, writes them, and determines the time up to which the view has everything.
 
 To find that time, it requests the ends of Kafka's partitions and reads up to them: then the view has everything that was committed at
 the time of the request, and has waited for the end of open transactions. It sends the next request only after that, because with a busy
@@ -25,12 +25,12 @@ from engine.replicas.kafka.topics import REPLICA, TopicNames, TopicState, check_
 
 TOPICS_READ = ("sites", "device")
 MESSAGES_MAX = 5_000  # messages in one transaction
-BYTES_MAX = 8_388_608  # seconds of reading for one
-GATHER_SECONDS = 0.5
+BYTES_MAX = 8_388_608  # after a read larger than this, the transaction is written at once
+GATHER_SECONDS = 0.5  # seconds of reading for one transaction
 ASK_SECONDS = 5.0  # seconds between two requests for the ends of partitions
 UNANSWERED_SECONDS = 20.0
 DESCRIBE_SECONDS = 60.0  # seconds between checks that the topics are still the same
-_KEEP_SECONDS = 60.0  # seconds between two updates of that time in the file
+_KEEP_SECONDS = 60.0  # seconds between two updates of the time up to which the view has everything
 _RETRY_SECONDS_MAX = 30.0
 
 
@@ -70,7 +70,7 @@ class Follower:
         pace: Pace,
         on_trouble: Callable[[ReplicaError], None],
     ) -> None:
-        """Nothing is read yet. `on_trouble` receives each problem once until it is over."""
+        """Reads nothing yet. `on_trouble` receives each problem once until it is over."""
         self._fleet = fleet
         self._topics = topics
         self._store = store
@@ -208,7 +208,7 @@ class Follower:
             self._on_trouble(error)
         as_of = self.standing.as_of
         if as_of is None:
-            with suppress(ReplicaError):  # what an earlier process read is still what Kafka held then
+            with suppress(ReplicaError):  # the content from an earlier process is still valid for its time
                 as_of = self._store.as_of(self._fleet.prefix, self._fleet.partitions)
         self._tell(as_of=as_of, problem=text, behind=None)
 

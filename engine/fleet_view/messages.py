@@ -21,7 +21,7 @@ from engine.replicas.kafka.sites.site_status import (
 from engine.replicas.kafka.topics import partition_of
 from engine.settings.sites import is_site_name
 
-TEXT_MAX = 255  # characters of each text that are kept, and of an id
+TEXT_MAX = 255  # the limit on the characters of each kept text, and of an id
 
 
 class Oddity(StrEnum):
@@ -29,14 +29,14 @@ class Oddity(StrEnum):
 
     FOREIGN = "foreign"  # not written by a home's owner
     NEWER = "newer"  # written by a newer program
-    UNREADABLE = "unreadable"  # of an owner, but its value cannot be decoded
+    UNREADABLE = "unreadable"  # from an owner, but its value cannot be decoded
 
 
 SiteSaid = SiteStatus | Removed
 
 
 class DeviceFacts(msgspec.Struct, frozen=True):
-    """The fields that the view keeps of a device; empty text means no value."""
+    """The fields of a device that the view keeps; empty text means no value."""
 
     name: str
     manufacturer: str
@@ -115,13 +115,13 @@ def is_home(site: str, entry: PlacedEntry, partitions: int) -> bool:
 
 
 def is_newer(entry: PlacedEntry, known: int) -> bool:
-    """Whether a newer program wrote it."""
+    """Whether a newer program wrote the message."""
     text = entry.headers.get("schema", b"").decode("ascii", "replace")
     return text.isdigit() and int(text[:9]) > known
 
 
 def shortened(text: str | None) -> str:
-    """A text as it is kept: whole or truncated."""
+    """The text, truncated to the limit."""
     return (text or "")[:TEXT_MAX]
 
 

@@ -10,7 +10,7 @@ from api.fleet.ports import Standing
 
 
 class Totals(msgspec.Struct, frozen=True):
-    """What the view holds, as of a moment ago."""
+    """The recent totals of the view."""
 
     sites: dict[str, int]  # by status
     devices: int
@@ -25,7 +25,7 @@ class ViewMetrics(Collector):
         self._totals = totals
 
     def describe(self) -> Iterable[Metric]:
-        """Nothing: the names are known with the first collection."""
+        """No metric: the names are known with the first collection."""
         return ()
 
     def collect(self) -> Iterator[Metric]:

@@ -29,13 +29,13 @@ class Topics(Protocol):
         """The end of the committed messages of these partitions. Waits for the response."""
 
     def ask_ends(self) -> None:
-        """Request the ends of the partitions, open transactions included."""
+        """Request the ends of the partitions, including open transactions."""
 
     def ends(self) -> dict[Place, int] | None:
-        """The response to that, once; None until it has arrived."""
+        """The response to `ask_ends`, once; None until it has arrived."""
 
     def behind(self) -> int | None:
-        """The number of unread messages; None if it is not known."""
+        """The number of unread messages; None if unknown."""
 
     def close(self) -> None:
         """Close the connections."""

@@ -1,4 +1,4 @@
-"""Puts the service of a fleet view together: the follower of the topics, the API that answers from the file, and its host."""
+"""Composes the service of a fleet view: the follower of the topics, the API that reads the file, and its host."""
 
 import secrets
 import time
@@ -56,7 +56,7 @@ class RunningView:
         self._reader = reader
         self._clock = clock
         self.follow_changes = streams.follow
-        # One each, so that neither waits for the other: SQLite lets both read the file.
+        # One reader each, so that neither waits for the other: SQLite lets both read the file.
         self._following, self._reading = anyio.CapacityLimiter(1), anyio.CapacityLimiter(1)
         self.totals = Totals({}, 0, {})
 
@@ -86,7 +86,7 @@ class RunningView:
                 await anyio.sleep(seconds)
 
     async def count(self) -> None:
-        """Read the figures for the metrics, as far as the file can be read."""
+        """Read the totals for the metrics, if the file can be read."""
 
         def look(transaction: FileTransaction) -> Totals:
             return Totals(
@@ -99,7 +99,7 @@ class RunningView:
             self.totals = await self.read(look)
 
     async def _keep_counting(self) -> None:
-        """Refresh the figures, so that a scrape does not wait for the disk."""
+        """Refresh the totals, so that a scrape does not wait for the disk."""
         while True:
             if self.standing().as_of is not None:
                 await self.count()

@@ -1,4 +1,4 @@
-"""Finds the devices that a query asks for: chooses the cheapest access path and checks the remaining conditions row by row.
+"""Finds the devices that match a query: chooses the cheapest access path and checks the remaining conditions row by row.
 
 The index finds whole words. A prefix is replaced by all words that begin with it, if they are few; a prefix of very many words is
 compared with each row, because nearly every row has it. A query reads a bounded number of rows and then returns where it stopped,
@@ -67,12 +67,12 @@ class DeviceRows(msgspec.Struct, frozen=True):
 
 class _Plan(msgspec.Struct, frozen=True):
     match: str  # the query to the index; empty: rows are read in order
-    beginnings: tuple[str, ...]  # prefixes that are compared with each row
-    models: frozenset[int] | None  # likewise
+    beginnings: tuple[str, ...]  # prefixes to compare with each row
+    models: frozenset[int] | None  # models to compare with each row
 
 
 def find_devices(connection: apsw.Connection, question: Question, sites_in_all: int) -> DeviceRows:
-    """One page of them. It may have fewer rows than requested, even none, and still not be the last page."""
+    """One page of devices. It may have fewer rows than requested, even none, and still not be the last page."""
     if question.models == frozenset() or question.sites == frozenset():
         return DeviceRows([], None)
     ranges, sites = _ranges(question, sites_in_all)
@@ -111,7 +111,7 @@ def _fits(values: tuple[Any, ...], plan: _Plan, sites: frozenset[int] | None) ->
 
 
 def _ranges(question: Question, sites_in_all: int) -> tuple[list[tuple[int, int]], frozenset[int] | None]:
-    """The ranges to read, in order, and the homes that still have to be filtered there."""
+    """The ranges to read, in order, and the homes to filter by within them."""
     start = question.after + 1
     sites = question.sites
     if sites is None or len(sites) > max(_FEW_SITES, sites_in_all * _FEW_SITES_SHARE):

@@ -42,5 +42,5 @@ def numbers_of_device(site_number: int, id_: str) -> tuple[int, int]:
 
 
 def site_of(number: int) -> int:
-    """The number of the home that a device is in."""
+    """The number of a device's home."""
     return number >> _BEHIND_SITE

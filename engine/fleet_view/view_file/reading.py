@@ -155,7 +155,7 @@ class FileTransaction:
         return site_numbers(self._connection, None if site is UNSET else site, None if tag is UNSET else tag)
 
     def _number_of(self, after: str) -> int:
-        """The number that a page begins after."""
+        """The number after which a page begins."""
         name, slash, id_ = after.partition("/")
         if not slash:
             return -1

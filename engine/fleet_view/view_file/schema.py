@@ -53,7 +53,7 @@ _decode = msgspec.json.Decoder(TopicsIdentity).decode
 def read_rows(
     connection: apsw.Connection, statement: str, values: Sequence[Any] | Mapping[str, Any] = ()
 ) -> list[tuple[Any, ...]]:
-    """The rows of a statement over our own tables, whose columns have the types that we write."""
+    """The rows of a statement on our own tables, whose columns have the types that we write."""
     return connection.execute(statement, values).fetchall()
 
 

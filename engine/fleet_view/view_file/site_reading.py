@@ -130,7 +130,7 @@ def _site(name: str, said: bytes | None, word: str, devices: int, now: float) ->
 
 
 def _unsaid(name: str, devices: int) -> ViewedSite:
-    """A home of which only records are known."""
+    """A home of which only the records are known."""
     return ViewedSite(
         name=name,
         label="",

@@ -1,5 +1,5 @@
-"""The view's file and its writer. A file of other topics, of another schema, damaged or too old is rebuilt; another program's file
-is never touched.
+"""The view's file and its writer. A file that is damaged, too old, or of other topics or another schema is rebuilt; another
+program's file is never changed.
 """
 
 from collections.abc import Callable, Mapping
@@ -26,10 +26,10 @@ _ID_AT = slice(68, 72)  # offset of the application id in a SQLite file
 
 
 class ViewStore:
-    """The file at `path`. One thread at a time. Every method raises ReplicaError, and then nothing was changed."""
+    """The file at `path`. One thread at a time. Every method raises ReplicaError; then nothing has changed."""
 
     def __init__(self, path: str | Path, clock: Callable[[], float]) -> None:
-        """Nothing is opened yet. `clock` returns Unix seconds."""
+        """Opens nothing yet. `clock` returns Unix seconds."""
         self.path = Path(path)
         self._file = self._opened()
         self._clock = clock
@@ -63,7 +63,7 @@ class ViewStore:
         writer, self._writer = (
             self._writer,
             None,
-        )  # after a failure its memory may hold what was never committed
+        )  # after a failure its memory may hold uncommitted changes
         assert writer is not None, "begin() must come first"
         try:
             with self._file.writing() as connection:

@@ -1,4 +1,4 @@
-"""The words that devices are searched by: letters and digits, in lower case and without accents. Pure."""
+"""The words for searching devices: letters and digits, in lower case and without accents. Pure."""
 
 import re
 import unicodedata

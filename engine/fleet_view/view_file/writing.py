@@ -1,6 +1,6 @@
 """Writes messages into the view's tables: one transaction for each batch, together with the next offset of each partition.
 
-So a process that was killed continues exactly from its file. The newest message of a device is always the valid one.
+So a killed process continues exactly from its file. The newest message of a device is always the valid one.
 """
 
 from collections import Counter, defaultdict
@@ -35,13 +35,13 @@ class Batch(msgspec.Struct, frozen=True):
 
     devices: list[DeviceSaid]
     sites: list[SiteSaid]
-    oddities: list[Oddity]  # messages that are left out
+    oddities: list[Oddity]  # of messages that are left out
     positions: dict[Place, int]
     at: float | None = None  # the time up to which the view has everything, if known
 
 
 class ViewWriter:
-    """Writes into the tables. One thread at a time; its memory belongs to the file that it was made for."""
+    """Writes into the tables. One thread at a time; its memory is only valid for the file that it was created for."""
 
     def __init__(self, connection: apsw.Connection) -> None:
         """Reads the homes and models in the file."""
@@ -55,7 +55,7 @@ class ViewWriter:
         )
 
     def write(self, connection: apsw.Connection, batch: Batch) -> bool:
-        """Write it within a write transaction; returns whether devices changed, or the ways to find them."""
+        """Write the batch within a write transaction; returns whether devices changed, or the ways to find them."""
         work = _Work(connection, self)
         newest = {(said.site, said.id): said for said in batch.devices}
         for said in newest.values():
@@ -79,7 +79,7 @@ class ViewWriter:
         return bool(newest) or tags != self._tags
 
     def site(self, connection: apsw.Connection, name: str) -> int | None:
-        """The number of a home, assigned if the home is new; None when there are too many."""
+        """The number of a home, assigned if the home is new; None if there are too many homes."""
         number = self._sites.get(name)
         if number is None and len(self._sites) < SITES_MAX:
             number = free_number(name, self._taken)
@@ -192,7 +192,7 @@ class _Work:
         )[0]
         self._connection.execute("DELETE FROM device WHERE number = ?", (number,))
         words = words_of((name, *kind, model_id, serial))
-        # The index stores no texts, so a deletion has to name them.
+        # The index does not store texts, so a deletion has to supply them.
         self._connection.execute(
             "INSERT INTO search (search, rowid, words) VALUES ('delete', ?, ?)", (number, _text(words, model))
         )
