@@ -1,7 +1,7 @@
-"""Limits how many homes connect, and how many are read in full, at the same time; the others wait.
+"""Limits the number of homes that connect, and that are read in full, at the same time; the others wait.
 
-A home that hangs would occupy a place until its timeout, and a few such homes all places. So a place is released after a
-while, whatever its holder does.
+A hanging home would occupy a place until its timeout, and a few such homes all places. So a place is released after a
+while, even if its holder still hangs.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ class ConcurrencyLimiter:
     """Admits `places` callers at a time, in the order of their arrival."""
 
     def __init__(self, places: int, patience_seconds: float = PATIENCE_SECONDS) -> None:
-        """All places are free."""
+        """Starts with all places free."""
         self._places = asyncio.Semaphore(places)
         self._patience_seconds = patience_seconds
 
@@ -53,19 +53,19 @@ class LimitedSource(Source):
     """A source that waits for a place before it connects and before each full read."""
 
     def __init__(self, source: Source, connecting: ConcurrencyLimiter, reading: ConcurrencyLimiter) -> None:
-        """Nothing is connected yet."""
+        """Connects to nothing yet."""
         self._source = source
         self._connecting = connecting
         self._reading = reading
 
     @property
     def origin(self) -> str:
-        """The source's name to show to people."""
+        """The source as shown to users."""
         return self._source.origin
 
     @property
     def can_be_followed(self) -> bool:
-        """It can."""
+        """Always."""
         return True
 
     async def read(self, progress: Progress) -> Snapshot:

@@ -70,7 +70,7 @@ class SiteFiles:
             ) from error
         self._known = {path: self._read(path) for path in paths}
         homes: dict[str, SiteFile] = {}
-        # A later file takes a home neither from the file with the home's name nor from the file that had it before.
+        # A later file cannot take a home from the file with the home's name or from the file that had it before.
         for found in sorted(self._known.values(), key=self._rank):
             before = homes.get(found.name)
             if before is None:
@@ -142,7 +142,7 @@ class SiteFiles:
                 "A name has 1 to 64 characters: a-z, 0-9, _ and -.",
             )
         *below, (flag, flags) = self._layers
-        # A command names its home with this flag, and its other flags are about that home; a file names its own home.
+        # A command names its home with this flag, and its other flags are for that home; a file names its own home.
         is_meant = flags.get("site.name", name) == name
         flags = {setting: value for setting, value in flags.items() if is_meant and setting != "site.name"}
         layers = [
@@ -166,7 +166,7 @@ class SiteFiles:
         return with_secrets(settings, origins, self._environ)
 
     def _own_places(self, name: str) -> dict[str, Json]:
-        """The defaults that keep homes apart: what two homes must not share unless their files say so."""
+        """The defaults that keep homes apart: paths that two homes must not share unless their files say so."""
         folder = self.state_folder(name)
         places: dict[str, Json] = {"rows.file": str(folder / "rows.db"), "site.name": name}
         given = {setting: value for _, layer in self._layers for setting, value in layer.items()}
@@ -177,14 +177,14 @@ class SiteFiles:
         return places
 
     def _with_secret_files(self, settings: Settings) -> Settings:
-        """The files in the folder of secrets, if it exists, where the home's file names no others."""
+        """The settings with the files in the folder of secrets, if it exists, unless the home's file names others."""
         replace = msgspec.structs.replace
         source, http = settings.source, replace(settings.http, token_file="")  # the process's own token
         if not self.settings.secrets:
             return replace(settings, http=http)
         folder = Path(self.settings.secrets) / settings.site.name
         token, http_token = folder / "source_token", folder / "http_token"
-        # A folder without permission to list it is an error of its home, too: pathlib's `exists` raises there.
+        # A folder without permission to list it is an error of its home too: pathlib's `exists` raises there.
         if not source.token_file and (os.path.exists(token) or source.uri.startswith(("ws", "http"))):  # noqa: PTH110
             source = replace(source, token_file=str(token))
         if os.path.exists(http_token):  # noqa: PTH110

@@ -60,7 +60,7 @@ class _Running(NamedTuple):
 
 
 class Fleet:
-    """All homes that `ownership` assigns to this process. `listeners` are made for each home; `on_failed` receives what a home's code raised."""
+    """All homes that `ownership` assigns to this process. `listeners` creates those of each home; `on_failed` receives its exceptions."""
 
     def __init__(  # noqa: PLR0913 (collaborators, by keyword)
         self,
@@ -73,7 +73,7 @@ class Fleet:
         on_failed: Callable[[str, str, BaseException], None],
         on_files: Callable[[Mapping[str, SiteFile]], None] = lambda _files: None,
     ) -> None:
-        """Create it inside the event loop. Nothing is read yet. `on_files` receives all files, in a thread."""
+        """Create it inside the event loop. Reads nothing yet. `on_files` receives all files, in a thread."""
         self._files, self._on_files = files, on_files
         self._ownership = ownership
         self._claims: list[Claim] = []
@@ -105,7 +105,7 @@ class Fleet:
         self.drained: str | None = None  # only a process of a fleet can be drained
 
     async def begin(self) -> None:
-        """Read the folder. Raises SettingsError when it cannot be listed."""
+        """Read the folder of homes. Raises SettingsError when it cannot be listed."""
         self._found = await self._looked()
 
     async def run(self) -> None:
@@ -143,16 +143,16 @@ class Fleet:
         return [self._sites[name].view() for name in sorted(self._sites)]
 
     def stages(self) -> dict[str, Stage]:
-        """How far this process is with each home, by name."""
+        """The stage of each home in this process, by name."""
         return {name: self._sites[name].stage for name in sorted(self._sites)}
 
     def view(self, name: str) -> SiteView | None:
-        """One of them."""
+        """One home; None if there is none of this name."""
         site = self._sites.get(name)
         return site.view() if site else None
 
     def elsewhere(self, _name: str) -> Elsewhere | None:
-        """None: this process does not know of any other."""
+        """None: this process does not know any other."""
         return None
 
     def token(self, name: str) -> str | None:
@@ -194,7 +194,7 @@ class Fleet:
         ]
 
     def claims(self) -> Sequence[Claim]:
-        """The ownership that assigns homes to this process."""
+        """The claims that assign homes to this process."""
         return tuple(self._claims)
 
     def on_report(self, site: str, report: Report) -> None:

@@ -28,12 +28,12 @@ class FollowedChanges:
         self._moved.set()
 
     def close(self) -> None:
-        """Nothing follows."""
+        """End the stream."""
         self._is_closed = True
         self._moved.set()
 
     async def next(self) -> SiteChange | None:
-        """The next one; None when some were lost. Raises StopAsyncIteration at the end."""
+        """The next change; None if some were lost. Raises StopAsyncIteration at the end."""
         while True:
             if self._is_lost:
                 self._is_lost = False

@@ -5,12 +5,12 @@ import resource
 from contextlib import suppress
 from pathlib import Path
 
-# A home that was filled reads everything again within this time: long enough that homes which started together do not queue up.
+# After its first fill a home reads everything again within this time, long enough that homes which started together do not queue.
 REREAD_SECONDS_MAX = 900.0
 
 
 def resident_bytes() -> int:
-    """Resident memory of the process, bytes; 0 where the system does not report it."""
+    """Resident memory of the process, bytes; 0 if the system does not report it."""
     try:
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     except (OSError, ValueError, IndexError):

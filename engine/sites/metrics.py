@@ -60,7 +60,7 @@ class SiteMetrics(Collector):
         self._found: list[_SeenSite] | None = None  # for the next collection
 
     async def look(self) -> None:
-        """Look at all homes for the next collection, few at a time: of 500 at once the event loop would notice it."""
+        """Read all homes for the next collection, a few at a time: 500 at once would delay the event loop."""
         found, now = list[_SeenSite](), self._clock()
         for number, view in enumerate(self._views(), 1):
             found.append(_look(view, now))
@@ -115,7 +115,7 @@ class LoopLag:
     """Measures the delay of the event loop."""
 
     def __init__(self) -> None:
-        """Nothing is measured yet."""
+        """Starts without measurements."""
         self._longest = 0.0
 
     async def run(self) -> None:

@@ -15,7 +15,7 @@ def is_paused(folder: Path) -> bool:
 
 
 def pause(folder: Path) -> bool:
-    """Pause the home; False when it was paused already. Raises OSError."""
+    """Pause the home; False if it was already paused. Raises OSError."""
     if is_paused(folder):
         return False
     put_marker(folder / _MARKER, "To resume, remove this file or run `reconcile site resume`.\n")
@@ -23,5 +23,5 @@ def pause(folder: Path) -> bool:
 
 
 def resume(folder: Path) -> bool:
-    """Resume the home; False when it was not paused. Raises OSError."""
+    """Resume the home; False if it was not paused. Raises OSError."""
     return remove_marker(folder / _MARKER)

@@ -1,4 +1,4 @@
-"""Puts the service of many homes together: all homes, one API, one set of metrics.
+"""Composes the service of many homes: all homes, one API, one set of metrics.
 
 As with one home, a signal stops the HTTP server first and then the homes.
 """
@@ -51,7 +51,7 @@ _STATUS_SECONDS = 5.0
 class SitesHost(msgspec.Struct, frozen=True):
     """The callbacks of the service of many homes."""
 
-    lines: Callable[[str, Mirror], MirrorListener]  # makes the log of one home
+    lines: Callable[[str, Mirror], MirrorListener]  # creates the log of one home
     on_failed: Callable[[str, str, BaseException], None]  # home, reason, error
     on_ready: Callable[[str], None]  # receives the API's address
     on_trouble: Callable[
@@ -76,7 +76,7 @@ class CountedHome:
     """Counts events over all homes and passes on their changes."""
 
     def __init__(self, site: str, metrics: Metrics, fleet: Fleet) -> None:
-        """Nothing is counted yet."""
+        """Starts without counts."""
         self._site = site
         self._metrics = metrics
         self._fleet = fleet
@@ -111,7 +111,7 @@ class SitesService:
     def __init__(
         self, loaded: LoadedSettings, given: Layers, host: SitesHost, *, mode: Mode, clock: Clock
     ) -> None:
-        """Nothing is read yet."""
+        """Reads nothing yet."""
         settings = loaded.settings
         layers = settings_layers(given.flags, given.environ, given.file, given.folder)
         self._host = host
@@ -144,7 +144,7 @@ class SitesService:
             self._tokens.take(files)
 
     def _views(self) -> Iterator[SiteView]:
-        """All homes, each looked at when it is its turn."""
+        """All homes, each read when the iterator reaches it."""
         for name in self.fleet.stages():
             if (view := self.fleet.view(name)) is not None:
                 yield view
@@ -159,7 +159,7 @@ class SitesService:
 
     @property
     def sites(self) -> Sites:
-        """The homes as the API sees them."""
+        """The homes for the API."""
         return SharedSites(self.fleet, self.exchange, self._tokens) if self.exchange else self.fleet
 
     async def run(self) -> None:

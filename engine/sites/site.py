@@ -1,7 +1,7 @@
 """One home among many: starts it, supervises it and restarts it, so that its failures affect no other home.
 
-Its mirror runs in a task of its own, whose outcome is checked like a child process's: what it raised becomes this home's
-state only.
+Its mirror runs in its own task, whose outcome is checked like a child process's: an exception only becomes this home's
+state.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ _LOOK_SECONDS = 0.01
 
 
 class SiteDependencies(msgspec.Struct, frozen=True):
-    """What a home needs to start."""
+    """The dependencies of a home."""
 
     mode: Mode
     clock: Callable[[], float]
@@ -51,7 +51,7 @@ class Site:
     """One home. `update` may be called at any time."""
 
     def __init__(self, file: SiteFile, dependencies: SiteDependencies, *, is_paused: bool) -> None:
-        """Nothing runs yet."""
+        """Starts nothing yet."""
         self.name = file.name
         self.file = file
         self.is_paused = is_paused
@@ -78,7 +78,7 @@ class Site:
         self._changed.set()
 
     def view(self) -> SiteView:
-        """The home at this moment."""
+        """The home's current state for the API."""
         site = self.file.loaded.settings.site if self.file.loaded else None
         mirror = self.mirror
         return SiteView(
@@ -124,7 +124,7 @@ class Site:
         backoff = Backoff(_RETRY_SECONDS_MIN, _RETRY_SECONDS_MAX, self._surroundings.draw)
         while True:
             self._changed = anyio.Event()
-            if self.is_paused:  # also a home whose file is broken: while paused that does not matter
+            if self.is_paused:  # even with a broken file, which does not matter while paused
                 self._stand(Stage.PAUSED, "paused with `reconcile site pause`")
                 await self._changed.wait()
             elif self.file.error is not None:
@@ -139,7 +139,7 @@ class Site:
                     await self._stand_failed(error, backoff)
 
     async def _outcome(self) -> BaseException | None:
-        """Keep the home until its settings change; returns what it raised."""
+        """Keep the home until its settings change; returns its exception, if any."""
         self._stand(Stage.WAITING, None)
         task = asyncio.ensure_future(self._keep())
         changed = asyncio.ensure_future(self._changed.wait())
@@ -191,7 +191,7 @@ class Site:
     async def _stand_failed(self, error: BaseException, backoff: Backoff) -> None:
         cause = _cause(error)
         if isinstance(cause, EngineError):
-            # An expected fault that may go away: another service has locked the stores, or a folder is missing.
+            # An expected fault that may pass: another service has locked the stores, or a folder is missing.
             self._stand(Stage.WAITING, str(cause))
             self._surroundings.on_failed(self.name, str(cause), cause)
             await self._wait(backoff.longest_delay())
@@ -221,7 +221,7 @@ def _make_folders(folders: Iterable[Path]) -> None:
 
 
 def _cause(error: BaseException) -> BaseException:
-    """The error that was raised first, taken out of the exception groups around it."""
+    """The first error within nested exception groups."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error

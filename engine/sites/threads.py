@@ -1,7 +1,7 @@
-"""Threads that homes share: a few work at a time, and a home that hangs does not block the others.
+"""Threads that homes share: a few work at a time, and a hanging home does not block the others.
 
-A disk or a network share that does not answer blocks its caller for minutes. So a home never uses more than two threads, and its
-place among the working threads is released after a while, even if its thread is still blocked.
+A disk or a network share that does not respond blocks its caller for minutes. So a home never uses more than two threads, and
+its place among the working threads is released after a while, even if its thread is still blocked.
 """
 
 import asyncio
@@ -26,12 +26,12 @@ class Threads:
         patience_seconds: float = PATIENCE_SECONDS,
         workers: WorkerThreads | None = None,
     ) -> None:
-        """`workers` may serve others, too."""
+        """`workers` may be shared."""
         self._places = ConcurrencyLimiter(threads, patience_seconds)
         self._workers = workers or WorkerThreads()
 
     def of_home(self) -> Offload:
-        """The threads as one home may use them: at most two at a time."""
+        """The threads for one home: at most two at a time."""
         own = asyncio.Semaphore(_PER_HOME)
 
         async def offload(work: Callable[[], T]) -> T:
@@ -42,6 +42,6 @@ class Threads:
 
 
 def shared_threads(*counts: int) -> list[Threads]:
-    """Threads of the same workers, each so many at work."""
+    """One `Threads` for each count, which all share worker threads."""
     workers = WorkerThreads()
     return [Threads(count, workers=workers) for count in counts]

@@ -36,7 +36,7 @@ class ClaimNumbers:
         else:
             number = self._numbers[site].number
             if number < now_ms - AHEAD_MS:
-                number = now_ms  # of a clock that was wrong: others believe other clocks
+                number = now_ms  # the clock was wrong; others trust their own
             if highest > number or (highest == number and holder != self._owner):
                 # An earlier owner's clock was ahead, and its last status arrived late.
                 number = highest + 1

@@ -1,7 +1,7 @@
 """Drains a process: it gives up its homes until it is resumed, so that others take over before maintenance of its machine.
 
-A file in the state folder marks it. The command and the service agree through that file, as they do about paused homes; it
-survives a restart, and a user who may only write to Kafka cannot stop a process.
+A file in the state folder marks a drained process. The command and the service agree through that file, as for paused homes;
+it survives a restart, and a user who may only write to Kafka cannot stop a process.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ _LOOK_SECONDS = 2.0
 
 
 def drained_since(state: Path) -> float | None:
-    """Since when the process with this state folder has been drained, Unix seconds; None while it is not."""
+    """The time since which the process with this state folder has been drained, Unix seconds; None if it is not."""
     try:
         return (state / _MARKER).stat().st_mtime
     except OSError:
@@ -26,7 +26,7 @@ def drained_since(state: Path) -> float | None:
 
 
 def drain(state: Path) -> bool:
-    """Drain the process; False when it was drained already. Raises OSError."""
+    """Drain the process; False if it was already drained. Raises OSError."""
     if drained_since(state) is not None:
         return False
     put_marker(state / _MARKER, "To keep homes again, remove this file or run `reconcile fleet resume`.\n")
@@ -34,7 +34,7 @@ def drain(state: Path) -> bool:
 
 
 def resume(state: Path) -> bool:
-    """Let the process keep homes again; False when it was not drained. Raises OSError."""
+    """Let the process keep homes again; False if it was not drained. Raises OSError."""
     return remove_marker(state / _MARKER)
 
 
@@ -58,7 +58,7 @@ class DrainableOwnership:
             await anyio.sleep(_LOOK_SECONDS)
 
     async def _own_homes(self, gained: ClaimListener, lost: ClaimListener) -> None:
-        """Own homes until drained. Returns when all of them are given up."""
+        """Own homes until drained. Returns when all of them have been given up."""
         held: list[Claim] = []
 
         async def gain(claim: Claim) -> None:

@@ -99,7 +99,7 @@ def _synced_ms(status: Status | None) -> int | None:
 
 
 def _since_ms(view: SiteView, word: SyncStatus, now: float) -> int | None:
-    """Since when the home has its status: it is in sync once its last store is, and otherwise as soon as one store is not."""
+    """The time since which the home has its status: in sync since its last store is, otherwise since the first is not."""
     if view.status is None:
         return None
     found = [replica_status(replica, now, view.freshness) for replica in view.status.replicas]

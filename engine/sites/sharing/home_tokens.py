@@ -7,14 +7,14 @@ from collections.abc import Mapping
 
 from engine.sites.files import SiteFile, http_token
 
-_LOOKS = 30  # a changed token is noticed once in so many checks, which come every two seconds
+_LOOKS = 30  # changed tokens are checked once in so many rounds, which come every two seconds
 
 
 class HomeTokens:
     """Reads the files of all homes, in a thread."""
 
     def __init__(self) -> None:
-        """Nothing is read yet."""
+        """Reads nothing yet."""
         self._known: dict[str, tuple[SiteFile, str | None]] = {}
         self._looks = 0
 

@@ -22,7 +22,7 @@ from engine.replicas.rows.only_ours import holds_only_ours
 
 _MARKER = ".left"
 _ROWS = "rows.db"
-# The log goes first: beside a new rows file it would be taken for that file's log.
+# The log first: beside a new rows file it would be mistaken for that file's log.
 _REMOVED = (
     f"{_ROWS}-wal",
     f"{_ROWS}-shm",

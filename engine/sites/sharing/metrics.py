@@ -16,7 +16,7 @@ class FleetMetrics(Collector):
         self._read = read
 
     def describe(self) -> Iterable[Metric]:
-        """Nothing: the names are known with the first collection."""
+        """No metric: the names are known with the first collection."""
         return ()
 
     def collect(self) -> Iterator[Metric]:

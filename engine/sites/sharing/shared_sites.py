@@ -1,4 +1,4 @@
-"""The homes of a fleet as the API of one process sees them: its own, and the reported status of all others."""
+"""The homes of a fleet for the API of one process: its own, and the reported status of all others."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager

@@ -1,6 +1,6 @@
 """Exchanges the status of homes among the processes of a fleet: each sends its own and receives the others'.
 
-A failure here is reported and harms no home: the other processes only know less.
+A failure here is reported and does not affect any home: the other processes only know less.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -69,10 +69,10 @@ class OwnedSites(Protocol):
     """The homes of this process."""
 
     def owned(self) -> Sequence[OwnedSite]:
-        """The homes that it keeps."""
+        """The homes that this process keeps."""
 
     def claims(self) -> Sequence[Claim]:
-        """The ownership that assigns homes to it."""
+        """The claims that assign homes to this process."""
 
 
 class StatusExchange:
@@ -143,7 +143,7 @@ class StatusExchange:
         return _Announced(ownership, self)
 
     async def release(self, claim: Claim) -> None:
-        """Send that the homes of a claim have ended here. They have; the claim may have expired."""
+        """Send that the homes of a claim have ended here. They must have ended; the claim may have expired."""
         now = self._clock()
         statuses = []
         for site, number in self._numbers.end(claim).items():

@@ -1,4 +1,4 @@
-"""When a process sends its own status, and which processes are gone without having sent so. Pure."""
+"""Decides when a process sends its own status, and which processes have ended without saying so. Pure."""
 
 from collections.abc import Mapping
 
@@ -10,10 +10,10 @@ _ABANDONED_MS = 86_400_000
 
 
 class WorkerMessages:
-    """The status that this process last sent of itself."""
+    """The status of itself that this process last sent."""
 
     def __init__(self) -> None:
-        """Nothing was sent yet."""
+        """Starts without a sent status."""
         self._sent: WorkerStatus | None = None
         self._sent_at = 0.0
 
@@ -26,7 +26,7 @@ class WorkerMessages:
         return True
 
     def doubt(self) -> None:
-        """What was sent may be lost."""
+        """Make the status due again, because the last message may be lost."""
         self._sent = None
 
 
