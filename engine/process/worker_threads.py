@@ -1,7 +1,7 @@
-"""Threads that do blocking work for the event loop: as many as there is work at once, and a while longer.
+"""Worker threads for the event loop's blocking work: one for each concurrent job, each kept for a while afterwards.
 
-anyio's own cost the loop four times as much for each piece of work, and a home that starts has more than twenty. How much work
-is done at once is for the caller to limit. What is remembered of the threads changes in the event loop only.
+anyio's own threads cost the loop four times as much for each job, and a starting home has more than twenty. The caller
+limits the number of concurrent jobs. The bookkeeping of threads changes only in the event loop.
 """
 
 import asyncio
@@ -27,17 +27,17 @@ class _Job(NamedTuple):
 
 
 class WorkerThreads:
-    """Create it inside the event loop."""
+    """Runs jobs in worker threads. Create it inside the event loop."""
 
     def __init__(self, idle_seconds: float = _IDLE_SECONDS) -> None:
-        """No thread is started yet. One without work ends after `idle_seconds`."""
+        """Starts no thread yet. A thread without work ends after `idle_seconds`."""
         self._loop = asyncio.get_running_loop()
         self._idle_seconds = idle_seconds
         self._jobs = SimpleQueue[_Job | None]()  # None ends the thread that takes it
-        self._idle = 0  # threads that no job is meant for
+        self._idle = 0  # threads without an assigned job
 
     async def run(self, work: Callable[[], T]) -> T:
-        """The result of `work()`, or what it raised. The work runs to its end even if the waiting is cancelled.
+        """Return the result of `work()`, or raise its exception. The work runs to its end even if the wait is cancelled.
 
         Raises RuntimeError when no thread can be started.
         """
@@ -45,7 +45,7 @@ class WorkerThreads:
         if self._idle:
             self._idle -= 1
         else:
-            # A daemon, because a thread without work must not hold up the end of the process.
+            # A daemon, because a thread without work must not delay the end of the process.
             threading.Thread(target=self._serve, name="worker", daemon=True).start()
         outcome: asyncio.Future[T] = self._loop.create_future()
         self._jobs.put(_Job(work, outcome))
@@ -53,7 +53,7 @@ class WorkerThreads:
             return await outcome
         raise AssertionError("nothing cancels the shield")
 
-    # In a thread of its own
+    # In a worker thread
 
     def _serve(self) -> None:
         with suppress(RuntimeError):  # the event loop was closed meanwhile
@@ -61,7 +61,7 @@ class WorkerThreads:
                 pass
 
     def _serve_one(self) -> bool:
-        """Wait for a job and do it. Returns whether to go on. What it was about is let go before the next wait."""
+        """Wait for a job and run it. Returns whether to continue. Releases the job's objects before the next wait."""
         try:
             job = self._jobs.get(timeout=self._idle_seconds)
         except Empty:
@@ -75,7 +75,7 @@ class WorkerThreads:
     # In the event loop
 
     def _retire_one(self) -> None:
-        """End a thread that has no work, unless a job was given out meanwhile."""
+        """End a thread without work, unless a job was assigned to it meanwhile."""
         if self._idle:
             self._idle -= 1
             self._jobs.put(None)
@@ -91,7 +91,7 @@ class WorkerThreads:
 
 
 def _done(work: Callable[[], T]) -> tuple[T | None, BaseException | None]:
-    """What the work returns, or what it raises."""
+    """The work's result, or its exception."""
     try:
         return work(), None
     except BaseException as error:  # noqa: BLE001 (it is raised where the work is awaited)

@@ -48,7 +48,7 @@ def report_creations(
 
 
 def _is_creation(operation: Operation) -> bool:
-    """Whether the operation only creates a record that the replica lacks, so that nothing else is to be reported."""
+    """Whether the operation only creates a record that the replica lacks, so that there is nothing else to report."""
     return (
         operation.after is not None
         and operation.before is None

@@ -1,8 +1,9 @@
 """Identifies the home that a store belongs to by Home Assistant's config entries, whose ids are random and long-lived.
 
 Each store remembers the config entries of its home, and so does the ledger. Each of these memories must share an entry
-with Home Assistant's list: a memory that shares none is of another home, even if the others agree. A home that replaces
-its entries one by one stays the same home, because each list shares entries with the memory.
+with Home Assistant's list, directly or through the other memory: one that shares none is of another home, even if the
+other agrees. A home that replaces its entries one by one stays the same home, because each list shares entries with the
+memory.
 """
 
 from collections.abc import Iterable

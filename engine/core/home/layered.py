@@ -14,7 +14,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 T = TypeVar("T")
 
-# If more than one in so many entries changed, all are copied: replaced entries stay in memory until then.
+# All entries are copied once more than one in this many has changed: replaced entries stay in memory until then.
 _ENTRIES_PER_CHANGE_MIN = 16
 
 

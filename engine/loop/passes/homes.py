@@ -8,7 +8,7 @@ from engine.errors import ReplicaError
 from engine.loop.passes.memory import ReplicaMemory
 from engine.ports import Ledger, Replica
 
-# So many rows are read to learn of which config entries a store is that holds none.
+# The number of rows to read to find the config entries of a store that contains no config entries.
 _OWNED_MAX = 1_000
 
 

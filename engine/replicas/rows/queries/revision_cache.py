@@ -28,7 +28,7 @@ class RevisionCache:
         self._columns: dict[str, tuple[str, ...]] = {}
 
     def columns_of(self, connection: apsw.Connection, table: str) -> tuple[str, ...]:
-        """The names of a table's columns; none where there is no such table."""
+        """The names of a table's columns; empty if there is no such table."""
         if table not in self._columns:
             self._columns[table] = columns_of(connection, table)
         return self._columns[table]
