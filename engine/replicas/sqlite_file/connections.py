@@ -15,7 +15,7 @@ database that was replaced is never applied to its replacement.
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from weakref import WeakValueDictionary
@@ -116,16 +116,19 @@ class Connections:
             if self._files is not None:
                 self._files = self._files._replace(content=None)
 
-    def explain(self, *, database: bool) -> None:
-        """Note that we just changed the log, and with `database` the database itself."""
+    def explain(self, *, database: bool, is_ours: Callable[[], bool] = lambda: True) -> bool:
+        """Note that we just changed the log, and with `database` the database itself, if its content `is_ours`; returns that."""
         with self._turn, suppress(OSError):
-            known = self._files
-            found = look(self._real_path)
+            # First, so that what is written after the answer is noticed.
+            known, found = self._files, look(self._real_path)
             if known is None or found.database != known.database:
-                return
+                return False
             if known.log in (None, found.log):  # the first transaction creates it
                 known = known._replace(log=found.log, log_content=found.log_content)
-            self._files = known._replace(content=found.content) if database else known
+            is_whole = not database or is_ours()
+            self._files = known._replace(content=found.content) if database and is_whole else known
+            return is_whole
+        return False
 
     def files(self) -> Files:
         """The files at the path now. Raises OSError."""

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from enum import Enum, auto
+from functools import partial
 from pathlib import Path
 
 import apsw
@@ -137,7 +138,8 @@ class ApswFile:
                 connection.execute("COMMIT")
             finally:
                 roll_back(connection)
-                self._group.explain(database=self._log.has_changed_file)
+                in_place = partial(self._log.is_in_place, connection)
+                self._group.explain(database=self._log.has_changed_file, is_ours=in_place)
                 self._log.has_changed_file = False
 
     def data_version(self) -> int:
@@ -171,13 +173,11 @@ class ApswFile:
         if not self._log.is_worth_moving(is_calm=is_calm):
             return self._log.is_empty()
         with self._used("write") as connection:
-            if connection is not None and self._log.move(connection) and is_calm:
-                connection.set_busy_timeout(0)
-                try:
-                    self._log.empty(connection)
-                finally:
-                    wait_when_busy(connection, int(self._busy_timeout_seconds * 1000))
-            self._group.explain(database=True)
+            if connection is not None:
+                is_moved, is_ours = self._log.move(connection), partial(self._log.is_in_place, connection)
+                if self._group.explain(database=True, is_ours=is_ours) and is_moved and is_calm:
+                    self._own.empty_log(connection)
+                    self._group.explain(database=False)
             return self._log.is_empty()
 
     def forget_pages(self) -> None:

@@ -3,6 +3,7 @@
 A program that writes much moves its own log, so that an event's small commit need not do it for thousands of removed rows.
 """
 
+import struct
 from contextlib import suppress
 
 import apsw
@@ -13,6 +14,13 @@ _PAGES_LONG, _PAGES_MAX = 1_000, 16_000
 # Whichever program wrote it, when there is never time.
 _PAGES_OF_ALL_MAX = 32_000
 _PAGE_BYTES = 4096  # unless another program created the file; only used to estimate lengths
+# The newest frames that are compared with the file: what another program copies there is older, or differs.
+_COMPARED_MAX = 64
+# https://sqlite.org/fileformat2.html#walformat, seen 2026-11-29: a header with the page size and two salts, then frames,
+# each with a page number, the same salts and the page.
+_HEADER = struct.Struct(">8xI4x8s8x")
+_FRAME = struct.Struct(">I4x8s8x")
+_DATABASE, _LOG = 0, 1
 LONG_BYTES = _PAGES_LONG * _PAGE_BYTES
 
 
@@ -22,6 +30,7 @@ class WriteAheadLog:
     def __init__(self) -> None:
         self._pages = 0
         self._moved_at = 0  # pages that we had written by then
+        self._frames = self._moved = 0  # frames of the log at the last move, and those that were moved
         self.held_bytes = 0  # could not be moved into the file, because others read them
         self.has_changed_file = False  # not only the log
 
@@ -40,7 +49,7 @@ class WriteAheadLog:
 
     def on_commit(self, connection: apsw.Connection, _database: str, pages: int) -> int:
         """SQLite's hook after a commit: the log now has `pages` pages."""
-        self._pages = pages
+        self._pages, self._moved = pages, 0
         ours = _pages_written(connection) - self._moved_at
         if pages >= _PAGES_OF_ALL_MAX or (pages >= _PAGES_MAX and ours >= _PAGES_MAX // 2):
             self.move(connection)
@@ -52,10 +61,31 @@ class WriteAheadLog:
         pages, moved = self._pages, 0
         with suppress(apsw.Error):
             pages, moved = connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+        self._frames, self._moved = pages, moved
         if moved == pages:
             self._moved_at = _pages_written(connection)
         self.held_bytes = (pages - moved) * connection.pragma("page_size")
         return moved == pages
+
+    def is_in_place(self, connection: apsw.Connection) -> bool:
+        """Whether the file holds what the last move wrote: another program may have overwritten it meanwhile.
+
+        Ask before the log is emptied. It reads through the connection, because closing any other handle of the file
+        would release SQLite's locks.
+        """
+        if not self._moved:
+            return True
+        with suppress(apsw.Error):
+            size, count = connection.pragma("page_size"), connection.pragma("page_count")
+            pages = _newest_pages(connection, self._moved, self._frames)
+            if not self.held_bytes:
+                pages.setdefault(count, b"")  # the last page must exist
+            for number, page in pages.items():
+                is_there, found = connection.read("main", _DATABASE, (number - 1) * size, size)
+                if number <= count and not ((is_there or self.held_bytes) and page in (found, b"")):
+                    return False
+            return True
+        return False
 
     def empty(self, connection: apsw.Connection) -> None:
         """Truncate the log, unless another program is reading or writing. For a connection that does not wait.
@@ -65,6 +95,26 @@ class WriteAheadLog:
         with suppress(apsw.Error):
             connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
             self._pages = 0
+
+
+def _newest_pages(connection: apsw.Connection, moved: int, frames: int) -> dict[int, bytes]:
+    """The pages in the last frames that were moved, by number; none if the log was restarted since.
+
+    A page that a later frame also holds was not moved, and is empty here.
+    """
+    found: dict[int, bytes] = {}
+    is_whole, header = connection.read("main", _LOG, 0, _HEADER.size)
+    if not is_whole or frames - moved > _PAGES_LONG:
+        return found
+    page_bytes, salts = _HEADER.unpack(header)
+    size = _FRAME.size + page_bytes
+    for index in range(frames - 1, max(-1, moved - 1 - _COMPARED_MAX), -1):
+        is_whole, frame = connection.read("main", _LOG, _HEADER.size + index * size, size)
+        number, salts_here = _FRAME.unpack_from(frame)
+        if not is_whole or salts_here != salts:
+            return {}
+        found.setdefault(number, frame[_FRAME.size :] if index < moved else b"")
+    return found
 
 
 def _pages_written(connection: apsw.Connection) -> int:

@@ -11,7 +11,7 @@ from engine.files.modes import OWNER_ONLY, make_folder
 from engine.replicas.sqlite_file.connections import check_sound, connections_to
 from engine.replicas.sqlite_file.errors import BUSY
 from engine.replicas.sqlite_file.log import WriteAheadLog
-from engine.replicas.sqlite_file.set_up import set_up
+from engine.replicas.sqlite_file.set_up import set_up, wait_when_busy
 from engine.replicas.sqlite_file.tables import is_empty
 
 INCREMENTAL = 2  # `PRAGMA auto_vacuum` of a file that can return space in steps
@@ -102,6 +102,14 @@ class OwnConnection:
             # Another program's read prevents the change but not the writing: keep the old mode until next time.
             with suppress(*BUSY):
                 connection.pragma("journal_mode", "wal")
+
+    def empty_log(self, connection: apsw.Connection) -> None:
+        """Cut the log to nothing, unless another program reads or writes just now: nothing is waited for."""
+        connection.set_busy_timeout(0)
+        try:
+            self.log.empty(connection)
+        finally:
+            wait_when_busy(connection, self._busy_timeout_ms)
 
     def data_version(self, count: int) -> int:
         """SQLite's data version, continued across all files that were opened; creating a file ourselves is not a change."""
