@@ -101,6 +101,8 @@ class Informer:
         backoff.reset()
         while True:
             hints = await self._wait_for_hints(watch, listener)
+            if hints is not None:
+                listener.on_hinted()
             if hints is None or hints.relist:
                 self._relist_at = self._next_relist()
                 newest = await self._read(watch)

@@ -13,6 +13,9 @@ class HomeListener(Protocol):
     def on_connected(self) -> None:
         """The source answers; a full read follows."""
 
+    def on_hinted(self) -> None:
+        """Something may have changed, and is being read."""
+
     def on_snapshot(self, snapshot: Snapshot) -> None:
         """The newest snapshot of Home Assistant."""
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import anyio
+import msgspec
 
 from engine.core.guards.look import Calendar
 from engine.core.home.snapshot import Snapshot
@@ -58,6 +59,7 @@ class Service:
         self._started_at = clock()
         self._on_pass = on_report
         self._source_status = SourceStatus(informer.origin, connected=False)
+        self._unread_since: float | None = None  # when a change was announced that was not read yet
         self._told: _Told | None = None
         self.records: Mapping[str, int] = {}  # of the last read, by registry
         self._informer = informer
@@ -76,6 +78,8 @@ class Service:
         shift = self._calendar().shift
         # Read each once, so that statuses and report match, even if another thread asks.
         source, replicas = self._source_status, [controller.current() for controller in self._controllers]
+        if (since := self._unread_since) is not None:
+            replicas = [msgspec.structs.replace(replica, unread_since=since) for replica in replicas]
         told = self._told
         if told is not None and told.is_of(shift, source, replicas):  # it rarely changes
             return told.status
@@ -99,6 +103,10 @@ class Service:
             self._source_status.uri, connected=True, connected_at=now, last_message_at=now
         )
 
+    def on_hinted(self) -> None:
+        """Home Assistant announced a change: until it was read, nothing is known to be as it is there."""
+        self._unread_since = self._clock()
+
     def on_snapshot(self, snapshot: Snapshot) -> None:
         """Home Assistant was read."""
         self._source_status = SourceStatus(
@@ -112,6 +120,7 @@ class Service:
         self.records = snapshot.home.counts
         for controller in self._controllers:
             controller.offer(snapshot)
+        self._unread_since = None  # only now, as its changes are pending
         self._on_source("read")  # only after its changes are counted as pending
 
     def on_confirmed(self, at: float) -> None:
@@ -136,6 +145,7 @@ class Service:
         )
         for controller in self._controllers:
             controller.lose()
+        self._unread_since = None  # everything will be read again
         self._on_source(type(error).__name__)
 
     # Calls of the controllers

@@ -30,6 +30,9 @@ class Ear:
     def on_connected(self) -> None:
         self._note("connected")
 
+    def on_hinted(self) -> None:
+        self._note("hinted")
+
     def on_snapshot(self, snapshot: Snapshot) -> None:
         self.snapshots.append(snapshot)
         self._note("snapshot")

@@ -5,7 +5,7 @@ import pytest
 
 from engine.core.state.hints import Hints
 from engine.core.state.report import APPLIED_MAX
-from engine.core.state.status import lag_seconds, replica_status, status_word
+from engine.core.state.status import lag_seconds, replica_status, status_word, why_not_ready
 from engine.core.times import rfc3339
 from engine.errors import ReplicaUnavailable, SourceUnavailable
 from tests.homes import ENTRY, NOON, device, entity, snapshot
@@ -119,6 +119,26 @@ async def test_a_home_assistant_that_does_not_answer_is_unknown_before_it_is_giv
         await anyio.sleep(20)
         assert it.service.status().source.connected
         assert it.word() == "unknown"
+
+
+@pytest.mark.parametrize("hints", [Hints(registries=frozenset({"device"})), Hints(relist=True)])
+async def test_a_change_that_was_announced_and_is_not_read_is_not_called_in_sync(hints: Hints) -> None:
+    async with running() as it:
+        await anyio.sleep(5)
+        it.home.answer_seconds = 20
+        it.home.change(snapshot(ENTRY, device(1, name="Renamed"), entity(1)), hints)
+        await anyio.sleep(PACE.freshness.unread_seconds - 0.1)
+        assert it.word() == "in_sync", "a change that is read at once is no alarm"
+        await anyio.sleep(0.2)
+        assert it.word() == "unknown"
+        replica = it.service.status().replicas[0]
+        assert why_not_ready(replica, None, clock(), PACE.freshness) == (
+            "unknown: Home Assistant announced a change, and it was not read yet"
+        )
+        assert replica_status(replica, clock(), PACE.freshness)[1] == NOON + 5 + PACE.freshness.unread_seconds
+        await anyio.sleep(20)
+        assert it.word() == "in_sync"
+        assert it.rows.rows[device(1).key][0] == device(1, name="Renamed")
 
 
 @pytest.mark.slow

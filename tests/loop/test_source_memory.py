@@ -79,6 +79,9 @@ class Ear:
     def on_connected(self) -> None:
         pass
 
+    def on_hinted(self) -> None:
+        pass
+
     def on_snapshot(self, snapshot: Snapshot) -> None:
         self.snapshots.append(snapshot)
 

@@ -99,6 +99,7 @@ class LiveHome(Source):
         return hints
 
     async def refresh(self, hints: Hints, newest: Snapshot) -> Snapshot:
+        await anyio.sleep(self.answer_seconds)
         self._check()
         self.refreshes.append(hints)
         return self.now.with_changes([], [], taken_at=clock())

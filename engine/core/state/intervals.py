@@ -9,6 +9,8 @@ from msgspec import Meta
 _STALE_INTERVALS = 2.0
 # A watermark moves with each heartbeat; a late one, or one that waits for a full read, must not raise an alarm.
 _HEARTBEATS_MISSED_MAX = 3.0
+# A change that Home Assistant announced is read within milliseconds, unless it is busy.
+_UNREAD_SECONDS = 2.0
 
 
 class Freshness(msgspec.Struct, frozen=True):
@@ -17,10 +19,13 @@ class Freshness(msgspec.Struct, frozen=True):
     stale_seconds: float  # the read of Home Assistant that a replica was last compared with
     unknown_seconds: float  # the watermark of a replica that was found equal
     unverified_seconds: float = float("inf")  # the last full look at a replica
+    unread_seconds: float = (
+        _UNREAD_SECONDS  # a change that Home Assistant announced and the engine has not read
+    )
 
 
 # For a single moment, when nothing ages.
-AGELESS = Freshness(stale_seconds=float("inf"), unknown_seconds=float("inf"))
+AGELESS = Freshness(stale_seconds=float("inf"), unknown_seconds=float("inf"), unread_seconds=float("inf"))
 
 
 class Intervals(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

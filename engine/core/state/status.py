@@ -56,6 +56,7 @@ class ReplicaStatus(msgspec.Struct, frozen=True):
     error: str | None = None
     # When Home Assistant was lost; None after the replica was compared with a later read.
     unproven_since: float | None = None
+    unread_since: float | None = None  # when Home Assistant announced a change that was not read yet
     changed: frozenset[Key] = frozenset()  # pending records that the last report does not list
     # The error is of the ledger, which is another replica's file, so this replica's content is still known.
     is_error_elsewhere: bool = False
@@ -73,6 +74,7 @@ class ReplicaStatus(msgspec.Struct, frozen=True):
             succeeded_at=_later(self.succeeded_at, seconds),
             pending_since=_later(self.pending_since, seconds),
             unproven_since=_later(self.unproven_since, seconds),
+            unread_since=_later(self.unread_since, seconds),
         )
 
     def after(
@@ -119,8 +121,8 @@ def replica_status(
     """in_sync, out_of_sync, blocked or unknown, as of `now`; and since when.
 
     A finding only counts while the engine follows Home Assistant on the connection on which it was read. `in_sync` also
-    needs a recent watermark, a recent full look at the store, and a last pass without an error of this store; with
-    pending changes the status is `out_of_sync`.
+    needs a recent watermark, a recent full look at the store, no announced change that takes long to read, and a last pass
+    without an error of this store; with pending changes the status is `out_of_sync`.
     """
     if replica.status == SyncStatus.UNKNOWN:
         return SyncStatus.UNKNOWN, replica.status_since
@@ -128,13 +130,9 @@ def replica_status(
         return SyncStatus.UNKNOWN, None
     if replica.unproven_since is not None:
         return SyncStatus.UNKNOWN, replica.unproven_since
-    expires_at = replica.compared_at + freshness.stale_seconds
-    if replica.status == SyncStatus.IN_SYNC:
-        if replica.synced_at is None:
-            return SyncStatus.UNKNOWN, replica.status_since
-        expires_at = min(expires_at, replica.synced_at + freshness.unknown_seconds)
-        if replica.verified_at is not None:
-            expires_at = min(expires_at, replica.verified_at + freshness.unverified_seconds)
+    if replica.status == SyncStatus.IN_SYNC and replica.synced_at is None:
+        return SyncStatus.UNKNOWN, replica.status_since
+    expires_at = _expires_at(replica, freshness)
     if now > expires_at:
         return SyncStatus.UNKNOWN, expires_at
     if replica.status == SyncStatus.IN_SYNC and replica.error is not None and not replica.is_error_elsewhere:
@@ -142,6 +140,18 @@ def replica_status(
     if replica.status == SyncStatus.IN_SYNC and replica.pending:
         return SyncStatus.OUT_OF_SYNC, replica.pending_since
     return replica.status, replica.status_since
+
+
+def _expires_at(replica: ReplicaStatus, freshness: Freshness) -> float:
+    """Until when what was found of a replica counts."""
+    limits = [(replica.compared_at, freshness.stale_seconds)]
+    if replica.status == SyncStatus.IN_SYNC:
+        limits += [
+            (replica.synced_at, freshness.unknown_seconds),
+            (replica.verified_at, freshness.unverified_seconds),
+            (replica.unread_since, freshness.unread_seconds),
+        ]
+    return min(at + seconds for at, seconds in limits if at is not None)
 
 
 def status_word(status: Status, now: float, freshness: Freshness) -> SyncStatus:
@@ -193,6 +203,8 @@ def why_unknown(replica: ReplicaStatus) -> str:
         return "unknown: nothing was compared yet"
     if replica.status == SyncStatus.UNKNOWN:
         return "unknown: another program wrote to it, and nothing was compared since"
+    if replica.unread_since is not None:
+        return "unknown: Home Assistant announced a change, and it was not read yet"
     return "unknown: not looked at for too long"
 
 
