@@ -23,7 +23,7 @@ from engine.process.offload import MORE_MEMORY, lacks_memory
 
 # Each retry after unusable lists costs Home Assistant a full read.
 _UNUSABLE_SECONDS_MAX = 30.0
-# The minimum wait before a full read that no hint caused.
+# The shortest wait before a scheduled full read.
 _LOOK_AGAIN_SECONDS_MIN = 1.0
 
 

@@ -112,7 +112,7 @@ class SourceMemory:
             self._file.remove()  # reading it would be useless
             return False
         if learned.snapshot.reading.health.recovery_mode:
-            return False  # the read is of another home
+            return False  # the read is not of this home
         with suppress(ReplicaError):
             return self._write(learned) and self._begin()
         return False

@@ -208,7 +208,7 @@ class Cache:
 
     def check(self) -> None:
         """Check everything now. Raises CacheDamaged."""
-        assert self.records is not None, "or it raises"
+        assert self.records is not None, "the property raises if the records are damaged"
         if self.bounds[-1] != len(self.records) or len(self.keys) != self.count:
             raise _damaged()
 

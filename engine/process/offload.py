@@ -72,7 +72,7 @@ def run_alone(work: Callable[[], Coroutine[None, None, T]], between: Callable[[]
     finally:
         waiting.close()
         _BETWEEN.reset(before)
-    raise AssertionError("it waits for something that needs an event loop")
+    raise AssertionError("the work awaited something that needs an event loop")
 
 
 def lacks_memory(error: BaseException) -> bool:

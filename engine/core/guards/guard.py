@@ -105,7 +105,7 @@ class Refusal(msgspec.Struct, frozen=True):
 class Verdict(msgspec.Struct, frozen=True):
     """The operations allowed now; `held` are refused, `waiting` only need a second look at Home Assistant.
 
-    A pass that is `refused_whole` must not store anything it read either: the read is of another home.
+    A pass that is `refused_whole` must not store anything it read either: the read is not of this home.
     """
 
     allowed: tuple[Operation, ...]
@@ -132,7 +132,7 @@ def review(  # noqa: PLR0913 (what a verdict rests on)
     Without `has_ledger`, it is unknown what was applied.
     """
     if all_of := _refuse_everything(desired, homes, policy):
-        # Even without operations: if the store seems to match another home, it does so by chance.
+        # Even without operations: a store that seems in order matches such a read only by chance.
         refusal = Refusal(*all_of, len(plan.operations))
         return Verdict((), plan.operations, (), (refusal,), refused_whole=True)
     left = hold_unread(plan, desired, applied)

@@ -22,7 +22,7 @@ def note_absences(context: PassContext, passes: Sequence[ReplicaPass]) -> None:
 def _note_absences(context: PassContext, passes: Sequence[ReplicaPass]) -> None:
     compared = [(p, p.comparison) for p in passes if p.comparison is not None]
     if all(comparison.verdict.refused_whole for _, comparison in compared):
-        return  # no replica was compared, or the read is of another home
+        return  # no replica was compared, or the read is not of this home
     kept = frozenset[Key]().union(*(comparison.kept.keys for _, comparison in compared))
     known = known_to([p.remembered for p in passes if p.remembered is not None])
     changed = [one.changed_keys for one in passes]

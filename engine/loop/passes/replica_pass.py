@@ -267,7 +267,7 @@ class ReplicaPass:
         if context.is_ledger_writable and not comparison.verdict.refused_whole:
             self._ledger_entries.begin(context.read_at, allowed, memory)
         if allowed:
-            assert memory is not None, "it was compared, and not refused whole"
+            assert memory is not None, "compare() ran, and the pass was not refused as a whole"
             home = home_to_remember(replica, memory, entry_ids)
             order = order_to_keep(replica, memory, context.desired)
             replica.apply(allowed, msgspec.structs.replace(run, home=home, order=order))
@@ -282,7 +282,7 @@ class ReplicaPass:
         claimed = [(key, IN_PROGRESS) for key in sorted(self._claimed)]
         place = self._ledger_entries.take_place()
         context.record_applied(self.name, [*claimed, *diff.settled, *fresh], place)
-        assert memory is not None, "it was compared, and not refused whole"
+        assert memory is not None, "compare() ran, and the pass was not refused as a whole"
         memory.take(allowed, diff.settled, wanted, drops_replaced=replica.drops_replaced)
         remember_home(replica, memory, entry_ids, is_written=bool(allowed))
         remember_order(replica, memory, context.desired, run, is_written=bool(allowed))

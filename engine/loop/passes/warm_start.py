@@ -78,8 +78,8 @@ class WarmStart:
                 await self._offload(partial(self._recognise, replica))
 
     def _open(self) -> None:
-        assert self._file is not None, "asked before"
-        assert self._source is not None, "asked before"
+        assert self._file is not None, "checked by the caller"
+        assert self._source is not None, "checked by the caller"
         try:
             key = self._ledger.secret()
             text = self._ledger.equal_replicas() if isinstance(self._ledger, NotesEqual) else None
@@ -104,8 +104,8 @@ class WarmStart:
         if found not in (*cached, *self._noted) or self._is_exchanged(replica):
             return
         if found in cached:
-            assert self._cache is not None, "it says so"
-            assert self._before is not None, "asked before"
+            assert self._cache is not None, "a cached digest implies a cache"
+            assert self._before is not None, "set together with the cache"
             front = self._cache.front
             # A home whose config entries were not read is identified by those that own its records, which have no rows.
             ids = front.entry_ids if "config_entry" in front.reading.registries else ()
@@ -128,7 +128,7 @@ class WarmStart:
 
     def forget(self) -> None:
         """Start over, without a cache."""
-        assert self._source is not None, "there was a cache"
+        assert self._source is not None, "only a pass that started from a cache forgets it"
         self._source.recall(None)
         self._cache = self._before = None
         self._memories, self._states, self._recalled = {}, {}, set()
@@ -158,13 +158,13 @@ class WarmStart:
         compared = [one.comparison for one in passes if one.comparison is not None]
         is_refused = any(comparison.verdict.refused_whole for comparison in compared)
         if is_refused or not self._options.registries >= set(REGISTRIES):
-            return  # the read is of another home, or not every replica was compared
+            return  # the read is not of this home, or not every registry was compared
         with suppress(ReplicaError, CacheDamaged):
             await self._offload(partial(self._keep, passes))
 
     def _keep(self, passes: Sequence[ReplicaPass]) -> None:
-        assert self._file is not None, "asked before"
-        assert self._source is not None, "asked before"
+        assert self._file is not None, "checked by the caller"
+        assert self._source is not None, "checked by the caller"
         same = None if self._source.has_learned() else self._before
         learned = self._source.learned() if same is None else None
         snapshot = learned.snapshot if learned is not None else same

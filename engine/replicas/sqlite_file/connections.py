@@ -186,7 +186,7 @@ class Connections:
 
     def _end_all(self) -> None:
         known, found = self._files, look(self._real_path)
-        assert known is not None, "only what is open can be outdated"
+        assert known is not None, "only open connections can be outdated"
         is_moved, is_edited = found.database != known.database, found.content != known.content
         is_memory_cut = found.memory == known.memory and found.memory_bytes < known.memory_bytes
         is_emptied = False

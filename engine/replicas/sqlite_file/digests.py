@@ -39,7 +39,7 @@ class RowSum:
 
     def add_sum(self, other: "RowSum") -> None:
         """Add the rows of another digest with the same seed."""
-        assert self.seed == other.seed, "sums of different seeds mean nothing together"
+        assert self.seed == other.seed, "sums of different seeds cannot be combined"
         is_known = self.total is not None and other.total is not None
         self.total = (self.total or 0) + (other.total or 0) if is_known else None
 

@@ -132,7 +132,7 @@ class PartitionContents:
     ) -> set[SiteKey]:
         """Process messages that were written, with their offsets; returns the records that are not as expected."""
         held = self.held
-        assert held is not None, "it was read before anything is written"
+        assert held is not None, "the partition is read before it is written"
         missing = {one for one, version in expected.items() if version is not None}
         by_key = {encode_key(*one): one for one in expected}
         ours = {(message.topic, offset): message for message, offset in placed}

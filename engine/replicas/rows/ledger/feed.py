@@ -104,7 +104,7 @@ def read_newest(connection: apsw.Connection) -> int:
 def move_feed(connection: apsw.Connection, distance: int) -> None:
     """Add `distance`, more than the newest number, to every sequence number, past and future."""
     newest = read_newest(connection)
-    assert distance > newest, "numbers would meet on their way"
+    assert distance > newest, "smaller distances would make sequence numbers collide"
     connection.execute("UPDATE reconcile_changes SET seq = seq + ?", (distance,))
     connection.execute("DELETE FROM sqlite_sequence WHERE name = 'reconcile_changes'")
     connection.execute("INSERT INTO sqlite_sequence VALUES ('reconcile_changes', ?)", (newest + distance,))

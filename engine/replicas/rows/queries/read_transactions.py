@@ -107,7 +107,7 @@ class RowsTransaction:
             key, order = KEYS[registry], KEYS[registry]
             if sort:
                 column = sort.removeprefix("-")
-                assert column in TABLES[registry].sql_names, "the caller knows the columns"
+                assert column in TABLES[registry].sql_names, "callers only sort by existing columns"
                 down = " DESC" * sort.startswith("-")
                 order = f"coalesce({column}, '') = '', {column} COLLATE NOCASE{down}, {key}"
             where, bindings = self._conditions(registry, filters, f"+{key} > '' AND +{key} < x''")

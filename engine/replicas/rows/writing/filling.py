@@ -56,7 +56,7 @@ def fill_tables(
     `summed` is the digest of all rows, which is updated.
     """
     last_seen = format_time(run.at)
-    assert last_seen is not None, "a run's time is a time"
+    assert last_seen is not None, "the time of a run is within the calendar"
     drawn = _seed(connection)
     seed = drawn if summed.seed is None else summed.seed
     wanted = {registry: RowSum(seed) for registry in _registries(operations)}

@@ -171,12 +171,12 @@ def _write_rows(
 ) -> dict[Key, str]:
     """Write the differing values; returns the digest that each row must have."""
     last_seen = format_time(run.at)
-    assert last_seen is not None, "a run's time is a time"
+    assert last_seen is not None, "the time of a run is within the calendar"
     digests: dict[Key, str] = {}
     added: list[tuple[Value, ...]] = []
     changed: dict[tuple[str, ...], list[tuple[Value, ...]]] = {}
     for operation in writes:
-        assert operation.after is not None, "an upsert says what to write"
+        assert operation.after is not None, "an upsert has a record to write"
         values = encode_row(operation.after, operation.derived, last_seen)
         key = operation.difference.key
         digests[key] = digest_row(values)
@@ -220,7 +220,7 @@ def _restore_others(connection: apsw.Connection, keys: Sequence[Key]) -> None:
 
 def _entry(operation: Operation, before: FoundRow | None, *, is_as_planned: bool) -> feed.Entry:
     after, cause = operation.after, str(operation.difference.cause)
-    assert after is not None, "an upsert says what to write"
+    assert after is not None, "an upsert has a record to write"
     if before is None:
         return feed.Entry("c", operation.key, cause, None, feed.encoded_row(after, operation.derived))
     differing = operation.fields if is_as_planned else changes(before.stored, after, operation.derived)
