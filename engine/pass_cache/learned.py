@@ -112,6 +112,9 @@ class _Rows:
     def of(self, listed: LearnedList) -> ListRows:
         """The columns of one list; its records follow in `records`. Raises OverflowError."""
         keys, columns = listed.keys, _Columns()
+        if not self._known:
+            self._add([self._home.records[key] for key in keys], columns)
+            return self._columns_of(listed, columns)
         begin = end = 0  # of a stretch of records that are consecutive in the previous cache
         fresh: list[Record] = []  # records after it that are not
         for key, at in zip(keys, map(self._known.get, keys), strict=True):
@@ -130,6 +133,10 @@ class _Rows:
             end = at + 1
         self._take_over(begin, end, columns)
         self._add(fresh, columns)
+        return self._columns_of(listed, columns)
+
+    def _columns_of(self, listed: LearnedList, columns: _Columns) -> ListRows:
+        keys = listed.keys
         is_of_entities = listed.map.registry == "entity"
         return ListRows(
             listed.fingerprints,

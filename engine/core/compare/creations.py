@@ -1,14 +1,15 @@
 """Reports a plan that only creates records, such as a first fill, without the lookups that other operations need."""
 
-from engine.core.compare.diff import Cause
-from engine.core.compare.plan import Operation, Plan
+from engine.core.compare.diff import Cause, Kind
+from engine.core.compare.plan import Plan, label_of
 from engine.core.home.snapshot import Snapshot
 from engine.core.records.record import Entity
 from engine.core.state.report import RecordReport
-from engine.core.times import instant
+from engine.core.times import Instant, instant
 from engine.core.words import Outcome
 
-_PENDING = Cause.PENDING  # an enum's member takes longer to look up than any field of a report
+# An enum's member takes longer to look up than any field of a report.
+_PENDING, _MISSING = Cause.PENDING, Kind.MISSING
 
 
 def report_creations(
@@ -18,20 +19,30 @@ def report_creations(
 
     `compared_at` is when Home Assistant was read, Unix seconds: no difference began later.
     """
-    if plan.foreign or not all(map(_is_creation, plan.operations)):
+    if plan.foreign:
         return None
-    hashes, unknown = desired.home.hashes, compared_at if outcome == Outcome.APPLIED else None
+    replica, hashes = plan.replica, desired.home.hashes
+    unknown = instant(compared_at if outcome == Outcome.APPLIED else None)
     reports = []
     for operation in plan.operations:
         after, difference = operation.after, operation.difference
-        assert after is not None, "a created record has fields"
-        key = difference.key
+        if (
+            after is None
+            or operation.before is not None
+            or difference.observed is not None
+            or difference.cause is not _PENDING
+            or operation.moved_from is not None
+            or operation.replaces is not None
+        ):
+            return None
+        key, modified_at = difference.key, after.modified_at
+        registry, id_ = key
         report = RecordReport(
-            plan.replica,
-            key.registry,
-            key.id,
-            operation.label,
-            difference.kind,
+            replica,
+            registry,
+            id_,
+            label_of(after) or id_,
+            _MISSING,
             _PENDING,
             operation.action,
             outcome,
@@ -39,21 +50,9 @@ def report_creations(
             hashes.get(key),
             None,
             difference.applied,
-            instant(min(after.modified_at, compared_at) if after.modified_at else unknown),
+            (Instant(min(compared_at, modified_at)) if modified_at else unknown),
             (),
             after.entity_id if isinstance(after, Entity) else None,
         )
         reports.append(report)
     return reports
-
-
-def _is_creation(operation: Operation) -> bool:
-    """Whether the operation only creates a record that the replica lacks, so that there is nothing else to report."""
-    return (
-        operation.after is not None
-        and operation.before is None
-        and operation.difference.observed is None
-        and operation.difference.cause is _PENDING
-        and operation.moved_from is None
-        and operation.replaces is None
-    )

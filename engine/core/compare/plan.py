@@ -4,7 +4,7 @@ A plan touches no key whose versions agree and no key twice. Its order is fixed:
 moves, upserts (parents first), each sorted by key. Printing a plan changes nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from hashlib import blake2b
 from itertools import chain, groupby
@@ -26,10 +26,15 @@ _RANK = {registry: rank for rank, registry in enumerate(REGISTRIES)}
 
 
 _NONE: Mapping[Key, "Operation"] = {}
-_LABELS = {
-    registry: tuple(field for field in LABEL_FIELDS if field in field_names(registry))
-    for registry in REGISTRIES
-}
+
+
+def _labels(registry: str) -> Callable[[Record], tuple[Json, ...]]:
+    """A getter of the fields that may name a record. The last is repeated, because for a single one there would be no tuple."""
+    names = [name for name in LABEL_FIELDS if name in field_names(registry)]
+    return attrgetter(*names, names[-1])
+
+
+_LABELS = {registry: _labels(registry) for registry in REGISTRIES}
 
 
 class Action(StrEnum):
@@ -70,10 +75,7 @@ class Operation(msgspec.Struct, frozen=True):
         """The record's name for users."""
         if self.after is None:
             return self.before.label if self.before else self.key.id
-        for field in _LABELS[self.after.REGISTRY]:
-            if name := getattr(self.after, field):
-                return str(name)
-        return self.key.id
+        return label_of(self.after) or self.key.id
 
     @property
     def entity_id(self) -> str | None:
@@ -99,9 +101,20 @@ class Plan(msgspec.Struct, frozen=True):
     @property
     def fingerprint(self) -> str:
         """A digest that is equal for plans with the same effect on the same rows, whenever they were made."""
-        both = [(o, o.difference) for o in self.operations]
-        parts = [(o.action, *d.key, d.desired, d.observed, o.moved_from) for o, d in both]
+        parts = [
+            (o.action, *d.key, d.desired, d.observed, o.moved_from)
+            for o in self.operations
+            for d in (o.difference,)
+        ]
         return blake2b(msgspec.json.encode((self.replica, parts)), digest_size=16).hexdigest()
+
+
+def label_of(record: Record) -> str | None:
+    """A record's name for users; None if it has none."""
+    for name in _LABELS[record.REGISTRY](record):
+        if name:
+            return str(name)
+    return None
 
 
 def make_plan(  # noqa: PLR0913 (what a plan rests on)

@@ -15,16 +15,18 @@ from engine.core.records.record_json import encode_hashed
 HASH_VERSION = 1
 
 _DIGEST_BYTES = 16
+_PREFIX = f"{HASH_VERSION}:"
+_encode = msgspec.json.Encoder().encode
 
 
 def content_hash(record: Record) -> str:
     """The hash of all hashed fields, their names and the registry; independent of their order."""
-    return f"{HASH_VERSION}:{blake2b(encode_hashed(record), digest_size=_DIGEST_BYTES).hexdigest()}"
+    return _PREFIX + blake2b(encode_hashed(record), digest_size=_DIGEST_BYTES).hexdigest()
 
 
 def row_digest(values: object) -> str:
     """A short digest of any JSON value (infinity and null have the same), in its given order."""
-    return blake2b(msgspec.json.encode(values), digest_size=_DIGEST_BYTES).hexdigest()
+    return blake2b(_encode(values), digest_size=_DIGEST_BYTES).hexdigest()
 
 
 def seed_of(key: bytes) -> int:

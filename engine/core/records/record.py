@@ -11,7 +11,7 @@ Config entry `data` and `options` hold passwords and are not fields here, so the
 """
 
 from collections.abc import Callable, Iterable
-from operator import attrgetter
+from operator import itemgetter
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 import msgspec
@@ -70,10 +70,11 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def __post_init__(self) -> None:
         """Sort sets, and drop meaningless numbers."""
         take_needed, take_nested, shared_defaults = _TAKEN[self.REGISTRY]
-        if not all(take_needed(self)):
+        fields = msgspec.structs.astuple(self)
+        if not all(take_needed(fields)):
             name = next(name for name in self.IDENTITY if not getattr(self, name) and name != "unique_id")
             raise ValueError(f"{self.REGISTRY} row has an empty {name}")
-        if any(nested := take_nested(self)) and nests_too_deep(nested):
+        if any(nested := take_nested(fields)) and nests_too_deep(nested):
             self._check_nesting()
         for name in self.SETS:
             values = getattr(self, name)
@@ -277,21 +278,21 @@ RECORD_TYPES: dict[str, type[Record]] = {
     t.REGISTRY: t for t in (ConfigEntry, Floor, Label, Category, Area, Device, Entity)
 }
 
-_Take: TypeAlias = Callable[[Record], tuple[Any, ...]]
+_Take: TypeAlias = Callable[[tuple[Any, ...]], tuple[Any, ...]]
 
 
-def _taking(names: Iterable[str]) -> _Take:
-    """A getter of several fields at once. The first is repeated, because for a single one there would be no tuple."""
-    first, *others = names
-    return attrgetter(first, first, *others)
+def _taking(type_: type[Record], names: Iterable[str]) -> _Take:
+    """A getter of several of all fields. The first is repeated, because for a single one there would be no tuple."""
+    first, *others = map(type_.__struct_fields__.index, names)
+    return itemgetter(first, first, *others)
 
 
 # Fields that must not be empty, fields that may nest (`extra`, which is mostly empty, first), and defaults that must be the
 # same object, because encoders omit only that. (None and the empty text or tuple exist only once anyway.)
 _TAKEN: dict[str, tuple[_Take, _Take, tuple[tuple[str, Json], ...]]] = {
     name: (
-        _taking(n for n in t.IDENTITY if n != "unique_id"),
-        _taking(reversed(t.NESTED)),
+        _taking(t, (n for n in t.IDENTITY if n != "unique_id")),
+        _taking(t, reversed(t.NESTED)),
         tuple((f.name, f.default) for f in msgspec.structs.fields(t) if f.default == (None,)),
     )
     for name, t in RECORD_TYPES.items()

@@ -1,7 +1,7 @@
 """Converts rows and JSON with Home Assistant's keys to records, and back."""
 
 from collections.abc import Callable
-from operator import attrgetter
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import msgspec
@@ -23,9 +23,9 @@ _FIELDS = {
 
 
 class _Counted(NamedTuple):
-    """The hashed fields of a registry's records: takes them, and makes a struct from which an encoder omits defaults."""
+    """The hashed fields of a registry's records: takes them from all, and makes a struct from which an encoder omits defaults."""
 
-    take: Callable[[Record], tuple[Json, ...]]
+    take: Callable[[tuple[Json, ...]], tuple[Json, ...]]
     make: Callable[..., msgspec.Struct]
 
 
@@ -34,7 +34,9 @@ def _counted(registry: str, type_: type[Record]) -> _Counted:
     names = sorted(set(_FIELDS[registry][0]) - type_.UNHASHED - {"extra"})
     defaults = {f.name: f for f in msgspec.structs.fields(type_)}
     fields = [(name, Any, _default_of(defaults[name])) for name in names]
-    return _Counted(attrgetter(*names), msgspec.defstruct("Counted", fields, omit_defaults=True, gc=False))
+    # By position, because looking up each by its name takes three times as long.
+    places = map(_FIELDS[registry][0].index, names)
+    return _Counted(itemgetter(*places), msgspec.defstruct("Counted", fields, omit_defaults=True, gc=False))
 
 
 def _default_of(field: msgspec.structs.FieldInfo) -> Json:
@@ -126,7 +128,7 @@ def encode_hashed(record: Record) -> bytes:
             fields.pop(name, None)
         return _encode((record.REGISTRY, fields))
     take, make = _COUNTED[record.REGISTRY]
-    return _encode_sorted((record.REGISTRY, make(*take(record))))
+    return _encode_sorted((record.REGISTRY, make(*take(msgspec.structs.astuple(record)))))
 
 
 def _says_nothing(value: Json) -> bool:

@@ -77,6 +77,7 @@ def text_of(columns: Sequence[str], *, of: str = "") -> str:
     NULL if a value is a blob: SQLite would convert binary JSON in one to text, and a byte 0 to null
     (https://www.sqlite.org/jsonb.html, seen 2026-11-29).
     """
-    has_blob = " OR ".join(f"{column} >= x''" for column in columns)
+    # The plus removes the column's affinity, with which SQLite would try to parse every time as a number.
+    has_blob = " OR ".join(f"+{column} >= x''" for column in columns)
     values = ", ".join((f"'{of}'", *columns) if of else columns)
     return f"CASE WHEN {has_blob} THEN NULL ELSE CAST(json_array({values}) AS BLOB) END"

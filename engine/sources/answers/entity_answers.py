@@ -72,8 +72,10 @@ async def ask_for_entries(
 
 def _chunks(entity_ids: Sequence[str], per_command: int) -> list[list[str]]:
     """The chunks to request, last first; invalid entity_ids are in chunks of their own."""
-    valid = [entity_id for entity_id in entity_ids if is_valid(entity_id)]
-    others = [entity_id for entity_id in entity_ids if not is_valid(entity_id)]
+    valid = list(filter(_VALID.fullmatch, entity_ids))
+    others = []
+    if len(valid) < len(entity_ids):
+        others = [entity_id for entity_id in entity_ids if not is_valid(entity_id)]
     return [
         ids[at : at + per_command]
         for ids in (others, valid)

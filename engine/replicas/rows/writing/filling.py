@@ -59,7 +59,7 @@ def fill_tables(
     assert last_seen is not None, "the time of a run is within the calendar"
     drawn = _seed(connection)
     seed = drawn if summed.seed is None else summed.seed
-    wanted = {registry: RowSum(seed) for registry in _registries(operations)}
+    wanted: dict[str, RowSum] = {}
     written: dict[Key, str] = {}
     with with_room(connection, _ROOM_KIB):
         for registry, batch in _batches(operations):
@@ -67,7 +67,9 @@ def fill_tables(
             rows = [encode_row(o.after, o.derived, last_seen) for o in batch if o.after is not None]
             created = feed.created_entries(batch)
             digests = dict(zip(map(_key, batch), map(digest_row, rows), strict=True))
-            wanted[registry].add_texts([_encode_text((table.name, *row)) for row in rows])
+            wanted.setdefault(registry, RowSum(seed)).add_texts(
+                [_encode_text((table.name, *row)) for row in rows]
+            )
             connection.executemany(upsert_statement(table), rows)
             feed.write_created(connection, created, run)
             entries.write_written(connection, replica, batch, digests, run)
