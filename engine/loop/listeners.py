@@ -14,7 +14,7 @@ class HomeListener(Protocol):
         """The source answers; a full read follows."""
 
     def on_hinted(self) -> None:
-        """Something may have changed, and is being read."""
+        """The source announced a change; a read of it follows."""
 
     def on_snapshot(self, snapshot: Snapshot) -> None:
         """The newest snapshot of Home Assistant."""

@@ -59,7 +59,7 @@ class Service:
         self._started_at = clock()
         self._on_pass = on_report
         self._source_status = SourceStatus(informer.origin, connected=False)
-        self._unread_since: float | None = None  # when a change was announced that was not read yet
+        self._unread_since: float | None = None  # when a change was announced that is still unread
         self._told: _Told | None = None
         self.records: Mapping[str, int] = {}  # of the last read, by registry
         self._informer = informer
@@ -104,7 +104,7 @@ class Service:
         )
 
     def on_hinted(self) -> None:
-        """Home Assistant announced a change: until it was read, nothing is known to be as it is there."""
+        """Home Assistant announced a change: until the engine has read it, no replica is known to be equal."""
         self._unread_since = self._clock()
 
     def on_snapshot(self, snapshot: Snapshot) -> None:
@@ -120,7 +120,7 @@ class Service:
         self.records = snapshot.home.counts
         for controller in self._controllers:
             controller.offer(snapshot)
-        self._unread_since = None  # only now, as its changes are pending
+        self._unread_since = None  # only after its changes are counted as pending
         self._on_source("read")  # only after its changes are counted as pending
 
     def on_confirmed(self, at: float) -> None:
@@ -145,7 +145,7 @@ class Service:
         )
         for controller in self._controllers:
             controller.lose()
-        self._unread_since = None  # everything will be read again
+        self._unread_since = None  # a full read follows
         self._on_source(type(error).__name__)
 
     # Calls of the controllers

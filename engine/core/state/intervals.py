@@ -9,7 +9,7 @@ from msgspec import Meta
 _STALE_INTERVALS = 2.0
 # A watermark moves with each heartbeat; a late one, or one that waits for a full read, must not raise an alarm.
 _HEARTBEATS_MISSED_MAX = 3.0
-# A change that Home Assistant announced is read within milliseconds, unless it is busy.
+# The engine reads an announced change within milliseconds, unless Home Assistant is busy.
 _UNREAD_SECONDS = 2.0
 
 

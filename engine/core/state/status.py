@@ -56,7 +56,7 @@ class ReplicaStatus(msgspec.Struct, frozen=True):
     error: str | None = None
     # When Home Assistant was lost; None after the replica was compared with a later read.
     unproven_since: float | None = None
-    unread_since: float | None = None  # when Home Assistant announced a change that was not read yet
+    unread_since: float | None = None  # when Home Assistant announced a change that is still unread
     changed: frozenset[Key] = frozenset()  # pending records that the last report does not list
     # The error is of the ledger, which is another replica's file, so this replica's content is still known.
     is_error_elsewhere: bool = False
@@ -143,7 +143,7 @@ def replica_status(
 
 
 def _expires_at(replica: ReplicaStatus, freshness: Freshness) -> float:
-    """Until when what was found of a replica counts."""
+    """The time until which a replica's findings count, Unix seconds."""
     limits = [(replica.compared_at, freshness.stale_seconds)]
     if replica.status == SyncStatus.IN_SYNC:
         limits += [

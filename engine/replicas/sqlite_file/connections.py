@@ -117,9 +117,9 @@ class Connections:
                 self._files = self._files._replace(content=None)
 
     def explain(self, *, database: bool, is_ours: Callable[[], bool] = lambda: True) -> bool:
-        """Note that we just changed the log, and with `database` the database itself, if its content `is_ours`; returns that."""
+        """Note our change of the log, and with `database` of the database if its content `is_ours`; returns whether both are ours."""
         with self._turn, suppress(OSError):
-            # First, so that what is written after the answer is noticed.
+            # Before `is_ours`, so that a write after its check is noticed.
             known, found = self._files, look(self._real_path)
             if known is None or found.database != known.database:
                 return False

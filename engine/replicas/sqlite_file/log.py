@@ -14,7 +14,7 @@ _PAGES_LONG, _PAGES_MAX = 1_000, 16_000
 # Whichever program wrote it, when there is never time.
 _PAGES_OF_ALL_MAX = 32_000
 _PAGE_BYTES = 4096  # unless another program created the file; only used to estimate lengths
-# The newest frames that are compared with the file: what another program copies there is older, or differs.
+# The number of newest frames to compare with the file: content that another program copies there is older, or differs.
 _COMPARED_MAX = 64
 # https://sqlite.org/fileformat2.html#walformat, seen 2026-11-29: a header with the page size and two salts, then frames,
 # each with a page number, the same salts and the page.
@@ -68,9 +68,9 @@ class WriteAheadLog:
         return moved == pages
 
     def is_in_place(self, connection: apsw.Connection) -> bool:
-        """Whether the file holds what the last move wrote: another program may have overwritten it meanwhile.
+        """Whether the file contains the pages of the last move: another program may have overwritten them meanwhile.
 
-        Ask before the log is emptied. It reads through the connection, because closing any other handle of the file
+        Call it before emptying the log. It reads through the connection, because closing any other handle of the file
         would release SQLite's locks.
         """
         if not self._moved:
@@ -98,9 +98,9 @@ class WriteAheadLog:
 
 
 def _newest_pages(connection: apsw.Connection, moved: int, frames: int) -> dict[int, bytes]:
-    """The pages in the last frames that were moved, by number; none if the log was restarted since.
+    """The pages in the last moved frames, by number; empty if the log was restarted since.
 
-    A page that a later frame also holds was not moved, and is empty here.
+    A page that is also in a later frame was not moved, and is empty here.
     """
     found: dict[int, bytes] = {}
     is_whole, header = connection.read("main", _LOG, 0, _HEADER.size)

@@ -104,7 +104,7 @@ class OwnConnection:
                 connection.pragma("journal_mode", "wal")
 
     def empty_log(self, connection: apsw.Connection) -> None:
-        """Cut the log to nothing, unless another program reads or writes just now: nothing is waited for."""
+        """Truncate the log without waiting, unless another program is reading or writing."""
         connection.set_busy_timeout(0)
         try:
             self.log.empty(connection)
