@@ -71,7 +71,7 @@ def take_over(groups: Groups, folder: Path) -> Groups:
 
 
 def read_figures(data: bytes) -> list[Figure]:
-    """A benchmark's figures from its JSON: `publish`'s, or pytest-benchmark's, of which the median counts."""
+    """A benchmark's figures from its JSON: `publish`'s, or the medians of pytest-benchmark's."""
     try:
         return msgspec.json.decode(data, type=list[Figure])
     except msgspec.ValidationError:
@@ -87,7 +87,7 @@ def read_figures(data: bytes) -> list[Figure]:
 
 
 def render(template: str, groups: Mapping[str, Group]) -> str:
-    """The README. Raises KeyError where the template names a benchmark of which nothing is kept."""
+    """The README. Raises KeyError when the template names a benchmark without figures."""
     return _DIRECTIVE.sub(lambda match: _table(match[1], groups), template)
 
 
@@ -160,7 +160,7 @@ def _caption(group: Group, figures: Sequence[Figure]) -> str:
 
 
 def main(argv: Sequence[str]) -> None:
-    """Take over what was measured, unless told to write only; then write."""
+    """Take over new measurements, except with `write`; then write the README."""
     groups = read_groups()
     if argv != ["write"]:
         groups = take_over(groups, RESULTS)

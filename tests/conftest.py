@@ -16,7 +16,7 @@ from tests.garbage import collect_without_warnings, has_failed
 from tests.loop.virtual_time import virtual_backend
 from tests.service_process import Service
 
-# A random failure in somebody's CI helps nobody; long searches are in tests/fuzz, with seeds they print.
+# A random failure in CI does not help; long searches are in tests/fuzz, with seeds they print.
 settings.register_profile(
     "repository",
     derandomize=True,

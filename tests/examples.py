@@ -20,7 +20,7 @@ def at_most(examples: int, *, fast: int | None = None) -> int:
 
 
 def first_quick(values: Iterable[object], quick: int = 1) -> list[object]:
-    """Parameters of a test of which only the first belong to the fast run: the rest show the same with other data."""
+    """Parameters of a test; only the first belong to the fast run, because the rest show the same with other data."""
     return [
         value if number < quick else pytest.param(*_arguments(value), marks=pytest.mark.slow)
         for number, value in enumerate(values)

@@ -1,6 +1,6 @@
 """Charges a test for what it leaves to the garbage collector, rather than a later one that happens to make it run.
 
-A file or socket in a reference cycle is closed by the collector, in whichever test makes enough objects. Python
+A file or socket in a reference cycle is closed by the collector, in a later test that makes enough objects. Python
 warns about it there, and a warning fails a test.
 """
 
@@ -22,7 +22,7 @@ def has_failed() -> bool:
 
 
 def collect_without_warnings() -> None:
-    """Drop what a failed test still holds, and whatever else is garbage, and charge nobody for it."""
+    """Drop what a failed test still holds, and all other garbage, without blaming a test."""
     for name in _OF_THE_LAST_FAILURE:
         vars(sys).pop(name, None)
     with warnings.catch_warnings():

@@ -12,7 +12,7 @@ from tests.garbage import collect_without_warnings, has_failed
 
 @pytest.fixture
 def unraisable(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What was raised where nobody could catch it."""
+    """The exceptions raised where no code could catch them."""
     found: list[str] = []
     gc.collect()
     monkeypatch.setattr("sys.unraisablehook", lambda raised: found.append(str(raised.exc_value)))
@@ -47,5 +47,5 @@ def test_else_a_test_that_makes_many_objects_fails_for_it(unraisable: list[str])
     keep_failure()
     del sys.last_value  # as pytest does before the call of the next
     gc.collect()  # as making many objects does
-    (told,) = unraisable
-    assert "unclosed <socket" in told
+    (reported,) = unraisable
+    assert "unclosed <socket" in reported

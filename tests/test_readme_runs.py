@@ -24,7 +24,7 @@ PAGES = {
     path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
     for path in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 }
-# What somebody reads first fills ./var; every other page starts from there.
+# The pages for newcomers fill ./var; every other page starts from there.
 FIRST = ("README.md", "docs/tutorial.md")
 SHOWN = [name for name, text in PAGES.items() if "```console" in text and name not in FIRST]
 ELSEWHERE = re.compile(r"docker |systemctl|pipx |datasette |8123|influxdb:|kafka:|kafka-|before-upgrade")

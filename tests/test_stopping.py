@@ -1,4 +1,4 @@
-"""The service ends within a second of SIGTERM, whatever it waits for: as a process, with real hangs."""
+"""The service ends within a second of SIGTERM while waiting for anything: as a process, with real hangs."""
 
 import os
 import shutil

@@ -116,7 +116,7 @@ async def one_shot(folder: Path) -> dict[str, list[float]]:
 
 
 async def large_one_shot(folder: Path, entities: int) -> dict[str, list[float]]:
-    """Seconds of whole processes over a recording that is the same, and over one of which 1 % changed, in turn."""
+    """Seconds of whole processes over an unchanged recording and over one with 1 % changed, alternating."""
     for name, changed in (("first", 0.0), ("second", 0.01)):
         (folder / name).mkdir()
         for file, body in capture_files(make_home(entities, changed=changed)).items():

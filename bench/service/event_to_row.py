@@ -77,7 +77,7 @@ async def measure(core: HomeAssistant, folder: Path) -> list[float]:
                 await admin.command("config/entity_registry/update", entity_id=ENTITY, name=name)
                 fired = json.loads(bytes(await anext(events)))["time_fired"]
                 with anyio.fail_after(10):
-                    while name not in committed:  # noqa: ASYNC110 (told by a callback of the service)
+                    while name not in committed:  # noqa: ASYNC110 (set by a callback of the service)
                         await anyio.sleep(0.001)
                 waits.append(committed[name] - datetime.fromisoformat(fired).timestamp())
                 await anyio.sleep(0.03)

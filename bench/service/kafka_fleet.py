@@ -4,7 +4,7 @@
 
 Input: seeded homes of one size (`tests.fakes.many_homes`), brokers of our own on loopback ports, empty topics. Method: processes of
 `reconcile serve`, of which threads, memory and CPU are read from /proc; a consumer of the feed of changes that says when a rename
-was committed; then `kill -9` of a process, of which each home is timed until another one has it in sync, and of a broker.
+was committed; then `kill -9` of a process, timed for each home until another process has it in sync, and of a broker.
 Budgets at 1,000 homes x 164 on two idle cores (issue 19): 120 s, 150 ms, the session and 30 s, 20 s.
 """
 
@@ -112,8 +112,8 @@ def delays(
         while (missing := set(wanted) - seen.keys()) and time.monotonic() < until:
             time.sleep(0.1)
         assert not missing, f"{len(missing)} renames did not arrive"
-        told = fleet.played.obey("moments")
-        return [(seen[name] - told[name]) * 1000 for name in wanted]
+        moments = fleet.played.obey("moments")
+        return [(seen[name] - moments[name]) * 1000 for name in wanted]
 
 
 def taken_over(fleet: WorkingFleet, killed: Worker, others: Sequence[Worker]) -> list[float]:

@@ -141,8 +141,8 @@ def latencies(played: Played, seen: dict[str, float], homes: list[str], label: s
     until = time.monotonic() + 60
     while not wanted <= seen.keys() and time.monotonic() < until:
         time.sleep(0.1)
-    told, now = played.obey("moments"), time.time()
-    return [(seen.get(name, now) - told[name]) * 1000 for name in sorted(wanted)]
+    moments, now = played.obey("moments"), time.time()
+    return [(seen.get(name, now) - moments[name]) * 1000 for name in sorted(wanted)]
 
 
 def set_up(folder: Path, homes: int, port: int) -> list[str]:
@@ -180,7 +180,7 @@ def measure(homes: int, entities: int, rest_seconds: float) -> list[Figure]:
         names = set_up(Path(directory), homes, played.port)
         began = time.monotonic()
         service = Service(Path(directory))
-        service.longest_turn()  # what was loaded before anything is served held nobody up
+        service.longest_turn()  # loading before anything is served delays no one
         empty, lags = service.mebibytes, list[float]()
         try:
             while service.get("/api/sites?limit=1")["by_status"].get("in_sync", 0) < homes:

@@ -1,4 +1,4 @@
-"""A removal of 10,000 entities that a person allows beside the running service: how long everybody waits for it.
+"""A removal of 10,000 entities, allowed by the user beside the running service: how long other work waits for it.
 
 Input: a seeded home of 20,000 entities behind a fake core that listens on a loopback socket; half of them vanish from its
 list while the service is away from it, so a guard holds the deletes. Method: `reconcile --max-delete` runs as a process of
@@ -132,7 +132,7 @@ async def measure(folder: Path) -> list[Figure]:
 
 
 async def _allow(fake: FakeHomeAssistant, it: Watched, folder: Path) -> tuple[list[float], float]:
-    """Remove them; returns the seconds of each change meanwhile, and until all was settled afterwards."""
+    """Remove them; returns the seconds of each change meanwhile, and until everything was settled."""
     given = {"RECONCILE_SOURCE__URI": fake.uri, "RECONCILE_SOURCE__TOKEN": TOKEN, **_CONFIRM}
     stores = ("--rows", str(folder / "rows.db"), "--records", f"history:{folder / 'history.db'}")
     argv = (sys.executable, "-m", "engine", *_ALLOWED, *stores)

@@ -3,7 +3,7 @@
 Input: the entities of a seeded home, written by the engine and renamed for twenty passes; then one of them with 200,000
 versions, spread over 400 days. Method: the file's growth by the versions written; a page is 100 versions from the middle
 with `total` and what is known of the rest, on a connection that reads only; forgetting keeps 30 days, one version an hour,
-in the service's own steps, each of which an event may have to wait for.
+in the service's own steps; an event may have to wait for one.
 
     python -m bench.stores.history_growth
 """

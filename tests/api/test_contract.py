@@ -1,4 +1,4 @@
-"""schemathesis: whatever the document allows is answered as it says, whatever it forbids is refused."""
+"""schemathesis: requests that the document allows are answered as it says, all others refused."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM end a command cleanly, whatever it is doing."""
+"""SIGINT and SIGTERM end a command cleanly at any point."""
 
 import os
 import signal

@@ -60,7 +60,7 @@ def test_help_shows_the_exit_codes(reconcile: Reconcile) -> None:
         assert f"\n  {number}" in out
 
 
-def test_the_process_ends_with_the_command_whatever_is_left_behind() -> None:
+def test_the_process_ends_with_the_command_whatever_threads_remain() -> None:
     program = (
         "import atexit, os, sys, threading\nfrom engine.__main__ import main\n"
         "never, kept_open = os.pipe()\n"

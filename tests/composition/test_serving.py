@@ -53,7 +53,7 @@ def test_it_serves_the_home_heals_it_and_ends_with_zero(tmp_path: Path, services
 
 
 class Announcement(msgspec.Struct):
-    """Who would be told of the address."""
+    """A host that records the address it receives."""
 
     heard: list[str]
     notifier: Notifier = msgspec.field(default_factory=lambda: Notifier({}))

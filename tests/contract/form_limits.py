@@ -1,4 +1,4 @@
-"""What a form of reading a home cannot know, so that nobody takes its silence for an answer.
+"""Facts that a form of reading a home cannot know, so that its silence is not mistaken for an answer.
 
 Two readings of one home agree in all fields that both forms know; a field listed here has its default in the
 records of that form. Fields that are never hashed (see `Record.UNHASHED`) are not listed. A whole registry

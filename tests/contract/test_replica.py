@@ -1,4 +1,4 @@
-"""What every replica keeps, whatever it is on: one suite over the rows file, the history file, InfluxDB and Kafka."""
+"""The contract of every replica: one suite over the rows file, the history file, InfluxDB and Kafka."""
 
 import itertools
 import math
@@ -284,7 +284,7 @@ def test_the_users_order_is_kept_for_who_restores(stand: Stand) -> None:
     assert stand.replica.order() == moved.home.positions
     fresh = stand.reopen()
     assert fresh.order() == moved.home.positions
-    # What is written afterwards does not lose it.
+    # A later write does not lose it.
     stand.reconcile(ordered("a", "b", home=(ENTRY, device(1))), NOON + 1)
     assert fresh.order() == moved.home.positions
     assert stand.replica.observe().versions == ordered("a", "b", home=(ENTRY, device(1))).home.hashes

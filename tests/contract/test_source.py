@@ -1,4 +1,4 @@
-"""What every form of source owes the engine: the same home, whichever way it was read.
+"""The contract of every form of source: the same home, however it is read.
 
 Each source reads the recorded home of its version after an edit session; `storage/` was taken at the same
 moment as `rich/`.

@@ -16,7 +16,7 @@ def test_what_is_written_is_the_word(words: type[SyncStatus]) -> None:
         )
 
 
-def test_the_whole_is_as_its_most_alarming_part_whatever_their_order() -> None:
+def test_the_whole_is_as_its_most_alarming_part_in_any_order() -> None:
     order = [SyncStatus.IN_SYNC, SyncStatus.OUT_OF_SYNC, SyncStatus.BLOCKED, SyncStatus.UNKNOWN]
     for index, worst in enumerate(order):
         assert combined_status(order[: index + 1]) is worst

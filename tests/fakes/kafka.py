@@ -49,7 +49,7 @@ class MemoryCluster:
 
 
 class MemoryLog:
-    """A `Log` on such a cluster. `failure`, when set, is raised by whatever is asked next."""
+    """A `Log` on such a cluster. `failure`, when set, is raised by the next call."""
 
     def __init__(self, cluster: MemoryCluster, site: str) -> None:
         self.on = cluster

@@ -44,7 +44,7 @@ class MemoryReplica(Replica):
         self.edits = 0
         self.stamps_asked = 0
         self.left_behind: Hashable | None = None
-        self.is_replaced = False  # its file, and nobody looked yet
+        self.is_replaced = False  # its file, and it was not read yet
         self.fail_with: ReplicaError | None = None
         self.fail_apply_with: ReplicaError | None = None
 

@@ -76,7 +76,7 @@ def another_spelling(rows: Path, _place: Path) -> Path:
 @pytest.mark.parametrize(
     "named", [link_to_the_file, hard_link, link_to_the_folder, another_spelling], ids=lambda f: f.__name__
 )
-def test_a_store_is_one_whatever_it_is_called(tmp_path: Path, named: Callable[[Path, Path], Path]) -> None:
+def test_a_store_is_the_same_under_all_its_names(tmp_path: Path, named: Callable[[Path, Path], Path]) -> None:
     rows, place = tmp_path / "store" / "rows.db", tmp_path / "elsewhere"
     rows.parent.mkdir()
     place.mkdir()

@@ -86,7 +86,7 @@ def test_a_feed_that_was_cut_is_told() -> None:
     assert names(follower) == ["later"]
 
 
-def test_a_change_is_told_with_the_name_that_the_record_has_or_had() -> None:
+def test_a_change_has_the_current_or_last_name_of_its_record() -> None:
     assert read_change(said("a"), PARTITIONS) == SiteChange(
         "a", "kafka", "device", "d1", "Lamp", "pending", "applied", "run-1"
     )

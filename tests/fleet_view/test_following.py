@@ -1,4 +1,4 @@
-"""Following topics: what is read is written, and the view says no more than it knows, whatever fails."""
+"""Following topics: what is read is written, and the view claims no more than it knows, after any failure."""
 
 from pathlib import Path
 
@@ -138,7 +138,7 @@ def test_what_an_earlier_process_left_is_answered_while_kafka_is_away(
     assert again.standing.replayed
 
 
-def test_kafka_that_is_away_is_told_once_and_tried_again(view: Following) -> None:
+def test_an_unreachable_kafka_is_reported_once_and_retried(view: Following) -> None:
     view.topics.put(said_device("a", "d1", "Lamp"))
     view.steps()
     waits = []
@@ -179,7 +179,7 @@ def test_topics_that_are_missing_or_set_up_otherwise_are_named(view: Following) 
     assert view.standing.replayed
 
 
-def test_topics_that_are_made_anew_are_read_anew(view: Following) -> None:
+def test_recreated_topics_are_read_again(view: Following) -> None:
     view.topics.put(said_device("a", "d1", "Lamp"))
     view.steps()
     view.topics.make(DEVICES, id_="2")
@@ -197,7 +197,7 @@ def test_topics_that_are_made_anew_are_read_anew(view: Following) -> None:
     assert len(view.troubles) == 1
 
 
-def test_topics_that_were_cut_are_read_anew(view: Following) -> None:
+def test_truncated_topics_are_read_again(view: Following) -> None:
     view.topics.put(said_device("a", "d1", "Lamp"))
     view.steps()
     view.topics.is_cut = True
@@ -235,7 +235,7 @@ def test_a_failure_while_writing_loses_nothing(view: Following, monkeypatch: pyt
     assert view.names() == ["Lamp"]
 
 
-def test_a_file_that_a_reader_finds_damaged_is_begun_anew(view: Following) -> None:
+def test_a_file_that_a_reader_finds_damaged_is_replaced(view: Following) -> None:
     view.topics.put(said_device("a", "d1", "Lamp"))
     view.steps()
     view.follower.on_damage(ReplicaDamaged("fleet_view", "view.db is damaged."))

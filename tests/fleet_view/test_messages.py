@@ -1,4 +1,4 @@
-"""What messages say to the view, whoever wrote them."""
+"""The meaning of messages to the view, from any writer."""
 
 import json
 
@@ -114,7 +114,7 @@ def test_a_claim_or_a_time_that_no_clock_can_have_said_yet_is_foreign() -> None:
     assert read_site(removed_site("a", claim=largest), PARTITIONS, NOON) is Oddity.FOREIGN
 
 
-def test_messages_about_homes_are_told_from_those_about_processes() -> None:
+def test_messages_about_homes_and_about_processes_are_distinguished() -> None:
     said = read_site(said_site("a", "blocked"), PARTITIONS, NOON)
     assert getattr(said, "status", None) == "blocked"
     assert read_site(removed_site("a", claim=4), PARTITIONS, NOON) == Removed(site="a", claim=4)

@@ -45,7 +45,7 @@ async def test_what_is_read_is_counted_for_the_metrics(tmp_path: Path) -> None:
 
 
 @pytest.mark.anyio
-async def test_a_damaged_file_is_told_to_who_can_begin_it_anew(tmp_path: Path) -> None:
+async def test_a_damaged_file_is_reported_to_the_code_that_can_replace_it(tmp_path: Path) -> None:
     following = Following(tmp_path)
     following.steps()
     view = RunningView(

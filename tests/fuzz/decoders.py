@@ -85,7 +85,7 @@ def websocket_messages(data: bytes) -> None:
 
 
 def capture_folder(data: bytes) -> None:
-    """A capture, one file of which is given: its name in the first line."""
+    """A capture with one given file, whose name is in the first line."""
     name, _, content = data.partition(b"\n")
     with folder_of(CAPTURE) as folder:
         chosen = next((known for known in CAPTURE if known.encode() == name), "unknown.json")
@@ -95,7 +95,7 @@ def capture_folder(data: bytes) -> None:
 
 
 def storage_files(data: bytes) -> None:
-    """A `.storage` folder, one file of which is given: its name in the first line."""
+    """A `.storage` folder with one given file, whose name is in the first line."""
     name, _, content = data.partition(b"\n")
     contents = {n: StoredFile(c, 0.0) for n, c in STORAGE.items()}
     contents |= {n: StoredFile(content, 0.0) for n in FILES if n.encode() == name}
@@ -186,7 +186,7 @@ def influx_v2(data: bytes) -> None:
             with suppress(EngineError):
                 ask()
     finally:
-        csv.field_size_limit(131_072)  # the interpreter's own, for whoever else runs in this process
+        csv.field_size_limit(131_072)  # the interpreter's default, for other code in this process
 
 
 def influx_refusal(data: bytes) -> None:

@@ -102,7 +102,7 @@ def test_names_are_rows_and_not_sql(tmp_path_factory: pytest.TempPathFactory, na
 
 @QUICK
 @given(NAMES.filter(bool), NAMES)
-def test_a_record_is_one_point_whatever_its_name(id_: str, name: str) -> None:
+def test_a_record_is_one_point_under_any_name(id_: str, name: str) -> None:
     payload = encode_record(device(1, id=id_, name=name))
     line = encode_point("home", name, Point(Key("device", id_), 5, "create", 1, "1:ab", payload))
     assert b"\n" not in line

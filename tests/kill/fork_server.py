@@ -83,7 +83,7 @@ class ForkServer:
         except OSError:
             return False
         state, parent = stat.rpartition(")")[2].split()[:2]
-        # The number of one that has ended may be somebody else's by now.
+        # The number of one that has ended may be another process's by now.
         return state != "Z" and int(parent) == self._process.pid
 
     def wait(self) -> Ending:

@@ -218,7 +218,7 @@ class _Watch:
                 self._connection = open_file(self._path)
                 self._data_version = None
             data_version = self._connection.pragma("data_version")
-            # Most looks are left out while nobody commits: they cost, and could only show the same.
+            # Most looks are skipped while there is no commit: they cost time, and could only show the same.
             if data_version == self._data_version and self._draw.random() < 0.8:
                 return
             self._data_version = data_version

@@ -27,7 +27,7 @@ Row = dict[str, Any]
 
 
 def edit(source: Path, command: str, change: Callable[[Any], None]) -> None:
-    """Change what a recorded command answered; whoever reads sees the old answer or the new one."""
+    """Change a recorded answer; a reader sees the old answer or the new one."""
     file = source / f"{command}.json"
     message = json.loads(file.read_text())
     change(message["result"])

@@ -19,14 +19,14 @@ from tests.replicas.passes import sql
 
 pytestmark = pytest.mark.timeout(1800)  # as long as CI's number of kills may take
 
-# What a pass that nobody kills says of this home at its end; the mock devices of HomeIQ stay until they are pruned.
+# The last line of an undisturbed pass over this home; the mock devices of HomeIQ stay until they are pruned.
 STATUS = {"adoption": "out_of_sync"}
 TIMES = dict.fromkeys(("run_id", "compared_at", "duration_seconds", "phase_seconds"))
 KILLS = share(0.2)  # of each scenario
 
 
 class Course:
-    """One scenario: how it begins, and how it ends when nobody kills."""
+    """One scenario: its start, and its undisturbed end."""
 
     def __init__(self, name: str, folder: Path, server: ForkServer) -> None:
         self.name = name
@@ -55,7 +55,7 @@ class Course:
         return Order(ARGV, str(folder), ENVIRON)
 
     def report(self, folder: Path) -> Any:
-        """Of a pass that nobody kills."""
+        """For an undisturbed pass."""
         (folder / "said.txt").unlink(missing_ok=True)
         assert self.server.run(self.order(folder)).code == 0
         return json.loads((folder / "said.txt").read_text())

@@ -73,7 +73,7 @@ class Core:
         return msgspec.Raw(json.dumps({name: by_name.get(name) for name in entity_ids}).encode())
 
     def edit(self, random: Random) -> None:
-        """One edit, of whatever kind."""
+        """One random edit."""
         random.choice(EDITS)(self, random)
 
     def rows(self, registry: str) -> list[dict[str, Any]]:

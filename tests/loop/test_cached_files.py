@@ -1,4 +1,4 @@
-"""Recordings, storage folders and backups, read with a cache and without: the same home, whatever became of the files."""
+"""Recordings, storage folders and backups, read with a cache and without: the same home, after any change of the files."""
 
 import json
 import os
@@ -145,7 +145,7 @@ async def test_an_extended_row_counts_although_its_list_row_is_the_same(recordin
     await recording.run()
 
 
-async def test_of_a_recording_made_anew_only_what_changed_is_decoded(
+async def test_of_a_new_recording_only_what_changed_is_decoded(
     recording: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     entries = recording.folder / "home" / "entity_registry_get_entries.json"

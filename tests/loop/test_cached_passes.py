@@ -1,4 +1,4 @@
-"""A pass that begins with a cache ends as one without: the same rows, ledger, history and report, whatever happened in between.
+"""A pass that begins with a cache ends as one without: the same rows, ledger, history and report, after any event in between.
 
 Two worlds see the same Home Assistant, the same clock and the same other programs; one of them keeps its caches.
 """

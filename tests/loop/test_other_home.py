@@ -66,7 +66,7 @@ class Desk:
             ).run(options)
 
     def content(self, name: str) -> object:
-        """All that a store holds, whatever table it is in."""
+        """Everything in a store, from all tables."""
         if name.startswith("memory"):
             return dict(self.memory[name].rows)
         path = self.folder / name
@@ -123,7 +123,7 @@ async def test_a_lost_rows_file_is_filled_from_the_home_that_the_records_know(de
     assert not any((await desk.run(OURS, "again.db", "h.db")).values())
 
 
-async def test_rows_without_our_tables_tell_their_home_by_themselves(desk: Desk) -> None:
+async def test_rows_without_our_tables_identify_their_home_themselves(desk: Desk) -> None:
     await desk.run(OURS, "r.db")
     for table in ("applied", "meta", "absences", "changes", "tombstones", "runs"):
         sql(desk.folder / "r.db", f"DROP TABLE reconcile_{table}")

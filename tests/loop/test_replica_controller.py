@@ -153,7 +153,7 @@ async def test_what_is_held_differs_since_it_was_found_first_however_often_it_is
         assert written == dict.fromkeys((device(1).id, named.id, entity(2).id), (Outcome.APPLIED, lost_at))
 
 
-async def test_a_status_that_nobody_could_vouch_for_in_between_starts_over() -> None:
+async def test_a_status_that_was_unproven_in_between_starts_over() -> None:
     async with keeping() as kept:
         kept.controller.offer(snapshot(ENTRY, device(1), at=clock()))
         await anyio.sleep(PACE.freshness.stale_seconds + 100)

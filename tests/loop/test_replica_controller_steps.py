@@ -1,4 +1,4 @@
-"""What makes a controller do a pass, of which kind, over what, and what it asks and tells beside it, in virtual time."""
+"""What makes a controller run a pass, its kind and scope, and the calls it makes beside it, in virtual time."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -51,7 +51,7 @@ class Books(MemoryLedger):
 
 
 class Stand:
-    """A controller of which every step is noted."""
+    """A controller that records its steps."""
 
     def __init__(self, mode: str, registries: tuple[str, ...], replica: MemoryReplica | None) -> None:
         self.replica, self.ledger, self.turns = replica or MemoryReplica(), Books(), Turns()

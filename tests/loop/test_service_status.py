@@ -69,26 +69,26 @@ async def test_of_itself_it_says_who_it_is_and_since_when() -> None:
 
 
 class Fixed(ReplicaController):
-    """A controller whose replica is as it is given; what it is told is noted."""
+    """A controller whose replica is as it is given; it records the calls it receives."""
 
     def __init__(self, status: ReplicaStatus) -> None:
         self.status = status
-        self.told: list[object] = []
+        self.received: list[object] = []
 
     def current(self) -> ReplicaStatus:
         return self.status
 
     async def run(self, listener: PassListener, first_passes: FirstPasses | None = None) -> None:
-        self.told += [listener, first_passes]
+        self.received += [listener, first_passes]
 
     def offer(self, snapshot: Snapshot) -> None:
-        self.told.append(snapshot)
+        self.received.append(snapshot)
 
     def confirm(self, at: float) -> None:
-        self.told.append(at)
+        self.received.append(at)
 
     def lose(self) -> None:
-        self.told.append("lost")
+        self.received.append("lost")
 
 
 def fixed(*reports: Report | None) -> list[Fixed]:
@@ -150,7 +150,7 @@ async def test_what_the_informer_finds_reaches_every_controller() -> None:
     home.on_snapshot(read)
     home.on_confirmed(NOON + 3)
     home.on_disconnected(SourceUnavailable("gone"))
-    assert [controller.told for controller in controllers] == [[read, NOON + 3, "lost"]] * 2
+    assert [controller.received for controller in controllers] == [[read, NOON + 3, "lost"]] * 2
 
 
 async def test_the_replicas_of_a_home_take_turns_with_their_first_passes() -> None:
@@ -158,8 +158,8 @@ async def test_the_replicas_of_a_home_take_turns_with_their_first_passes() -> No
     home = service(controllers)
     with anyio.move_on_after(1):
         await home.run()
-    (heard, turns), others = (controller.told[:2] for controller in controllers)
-    assert heard is home
+    (listener, turns), others = (controller.received[:2] for controller in controllers)
+    assert listener is home
     assert isinstance(turns, FirstPasses)
     assert others == [home, turns]
 

@@ -82,7 +82,9 @@ async def test_a_clock_that_was_set_between_two_looks_confirms_nothing_and_puts_
 
 
 @pytest.mark.parametrize("wrong", [EPOCH, NOON + 90 * DAY, NOON - DAY])
-async def test_what_was_missed_under_a_wrong_clock_is_told_by_the_right_one(cron: Cron, wrong: float) -> None:
+async def test_what_was_missing_under_a_wrong_clock_is_dated_by_the_right_one(
+    cron: Cron, wrong: float
+) -> None:
     assert await cron.run(wrong, later=1)
     assert await cron.run(NOON + 30, later=30)
     (waiting,) = (r for r in cron.records if r.action == "delete")

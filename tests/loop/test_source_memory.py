@@ -1,4 +1,4 @@
-"""A service that starts with the pass cache reads what one without reads, whatever happened to the file in between."""
+"""A service that starts with the pass cache reads the same as one without, after any change of the file in between."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -70,7 +70,7 @@ class Followed(WebsocketSource):
 
 
 class Ear:
-    """Compares each snapshot with what somebody reads who knows nothing."""
+    """Compares each snapshot with that of a reader without a cache."""
 
     def __init__(self, core: Core) -> None:
         self.core = core

@@ -1,4 +1,4 @@
-"""Passes while the ledger cannot be read: the replicas are served, and what cannot be known is not acted upon."""
+"""Passes while the ledger cannot be read: the replicas are kept, and the engine does not act on what it cannot know."""
 
 import pytest
 

@@ -73,7 +73,7 @@ def test_the_service_of_many_homes_keeps_those_of_its_folder(tmp_path: Path) -> 
     assert settings.sites.directory.startswith("/homes/")
     assert settings.sites.secrets.startswith("/homes/")
     assert settings.sites.state.startswith("/data/")
-    # Each home has stores of its own, whatever the image says of a single one.
+    # Each home has its own stores, regardless of the image's settings for a single one.
     folder = tmp_path / "homes" / "sites.d"
     folder.mkdir(parents=True)
     (folder / "mill.toml").write_text('[source]\nuri = "ws://10.8.0.4:8123"\n')
@@ -194,4 +194,4 @@ def test_only_the_service_itself_runs_unless_a_profile_is_asked_for(compose: Any
         for name, service in compose["services"].items()
         if "profiles" in service
     ]
-    assert all(re.search(r"\d+\.\d+", version) for version in versions), "a release, not whatever is newest"
+    assert all(re.search(r"\d+\.\d+", version) for version in versions), "a fixed release, not the newest"

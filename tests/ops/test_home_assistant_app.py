@@ -232,7 +232,7 @@ def test_no_option_has_to_be_set(app_image: Image, core: FakeHomeAssistant, serv
     assert services[0].stop()[0] == 0
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 def test_nothing_of_root_is_left(tmp_path: Path) -> None:
     program = (
         f"import sys; sys.path.insert(0, {str(APP)!r}); import run; run.become_user(); "

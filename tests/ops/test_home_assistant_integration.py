@@ -34,7 +34,7 @@ def test_it_is_of_this_release_and_needs_no_package() -> None:
     assert (MANIFEST["documentation"], MANIFEST["issue_tracker"]) == (repository, f"{repository}/issues")
 
 
-def test_a_guard_that_needs_somebody_has_an_issue_in_the_words_of_everywhere_else() -> None:
+def test_a_guard_that_needs_a_person_raises_an_issue_with_the_same_text_as_elsewhere() -> None:
     named = set(re.findall(r'^    "(\w+)",$', source("coordinator"), re.MULTILINE))
     assert named == set(GuardName) - {GuardName.NOT_RUNNING}
     assert TEXTS["issues"].keys() == {"guard", *(f"guard_{name}" for name in named)}

@@ -1,4 +1,4 @@
-"""The site of docs/: complete, without a broken link, and asking nobody else for anything; its search works from files."""
+"""The site of docs/: complete, without a broken link, and loading nothing from other hosts; its search works from files."""
 
 import re
 import shutil
@@ -100,7 +100,7 @@ def test_the_site_loads_nothing_from_elsewhere(site: Path) -> None:
 
 
 @pytest.mark.parametrize("page", ["index", "recipes", "reference/settings"])
-def test_a_page_is_for_everybody(site: Path, tmp_path: Path, page: str) -> None:
+def test_a_page_is_accessible(site: Path, tmp_path: Path, page: str) -> None:
     """Moderate is what axe-core finds of the theme's own copy buttons."""
     try:
         with running_browser(tmp_path) as browser:
@@ -124,7 +124,7 @@ def test_search_works_without_a_web_server(site: Path, tmp_path: Path) -> None:
 
 
 def is_search_open(browser: Browser) -> bool:
-    """Presses its key until it is: as long as the page's script is not there yet, nobody listens."""
+    """Presses its key until it is: until the page's script has loaded, the key does nothing."""
     focused = "return document.activeElement?.shadowRoot?.activeElement?.tagName ?? ''"
     if browser.run(focused) == "INPUT":
         return True

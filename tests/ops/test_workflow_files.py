@@ -1,4 +1,4 @@
-"""The workflow of a code forge runs what everybody runs, and its files are what forges read."""
+"""The workflow of a code forge runs what developers run, and forges can read its files."""
 
 import re
 import subprocess

@@ -28,7 +28,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     file.remove()
 
 
-def test_it_is_its_owners_alone_whatever_the_umask(tmp_path: Path) -> None:
+def test_only_its_owner_can_read_it_under_any_umask(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
         file = PassCacheFile(tmp_path / "rows.db")
@@ -85,7 +85,7 @@ def test_what_a_killed_process_left_is_replaced_when_it_is_old(tmp_path: Path) -
     unfinished = tmp_path / ".rows.db.cache.new"
     unfinished.write_bytes(b"half")
     file.write([b"one"])
-    assert everything(file) == b""  # somebody may be writing it
+    assert everything(file) == b""  # another process may be writing it
     os.utime(unfinished, (0, 0))
     file.write([b"two"])
     assert everything(file) == b"two"

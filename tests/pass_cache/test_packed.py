@@ -1,4 +1,4 @@
-"""Packed bytes are the bytes that were packed, wherever they are read."""
+"""Packed bytes unpack to the original bytes, from any position."""
 
 import random
 

@@ -83,7 +83,7 @@ def test_a_snapshot_comes_back(records: list[Record]) -> None:
 
 
 @given(homes(), homes())
-def test_a_snapshot_made_of_a_recalled_one_equals_one_made_anew_and_comes_back(
+def test_a_snapshot_made_of_a_recalled_one_equals_a_new_one_and_comes_back(
     old: list[Record], new: list[Record]
 ) -> None:
     cache = reopened(encode(snapshot(*old)))

@@ -1,4 +1,4 @@
-"""A process that gets a signal to stop ends within a second, whatever hangs: tested with processes and real hangs."""
+"""A process that gets a signal to stop ends within a second even if something hangs: tested with processes and real hangs."""
 
 import os
 import signal

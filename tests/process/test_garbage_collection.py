@@ -1,4 +1,4 @@
-"""The search for cycles: off or rare inside, as it was outside, whatever happens in between."""
+"""The cycle collector: off or rare inside the block, and restored after it in every case."""
 
 import gc
 

@@ -1,4 +1,4 @@
-"""What systemd hears, on a socket as it would be."""
+"""The notifications that systemd receives, on a socket like its own."""
 
 import socket
 from collections.abc import Iterator

@@ -45,7 +45,7 @@ def reason_against() -> str | None:
 def unpacked_python(version: str, folder: Path) -> Path:
     """The interpreter of a version ("3.14"), unpacked into the folder unless it is there.
 
-    The caller sees to it that nobody else does the same. Raises DebianPythonError.
+    The caller makes sure that no other process does the same. Raises DebianPythonError.
     """
     python = folder / "root" / "usr" / "bin" / f"python{version}"
     if (folder / MARKER_NAME).exists():

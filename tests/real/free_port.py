@@ -10,7 +10,7 @@ _PORTS = range(20_000, 30_000)
 
 
 def free_port() -> int:
-    """A loopback port on which nobody listens."""
+    """A loopback port without a listener."""
     while True:
         port = random.SystemRandom().choice(_PORTS)
         with socket.socket() as probe, suppress(OSError):

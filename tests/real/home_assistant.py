@@ -259,7 +259,7 @@ class HomeAssistant:
 
 @contextmanager
 def running_home_assistant(python: Path, config_dir: Path) -> Iterator[HomeAssistant]:
-    """A running core with the demo integration; its processes are ended whatever happens."""
+    """A running core with the demo integration; its processes are ended in every case."""
     home_assistant = HomeAssistant(python, config_dir)
     try:
         home_assistant.start()

@@ -36,7 +36,7 @@ class HomeConfiguration:
         self.file = config_dir / "configuration.yaml"
 
     def write(self, version: str, *, broken: bool = False) -> None:
-        """Write all for this version of Home Assistant, whatever another one had written."""
+        """Write all files for this version of Home Assistant, replacing another version's."""
         text = _CONFIGURATION.replace("homeassistant:\n", f"homeassistant:\n{self._packages}", 1)
         if version.startswith("2024."):
             text += _HTTP.format(port=self._port)

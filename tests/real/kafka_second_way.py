@@ -1,6 +1,6 @@
 """A second way to the brokers of a cluster, which a test can interrupt: on each broker a listener behind a proxy of its own.
 
-Clients connect to the addresses that the brokers return, so a proxy before the usual listener would be passed by.
+Clients connect to the addresses that the brokers return, so they would bypass a proxy in front of the usual listener.
 """
 
 import re
@@ -32,7 +32,7 @@ class SecondWay:
 
 @contextmanager
 def second_way(brokers: Sequence[KafkaBroker]) -> Iterator[SecondWay]:
-    """Give brokers, none of which has been started, a listener for it."""
+    """Give brokers that were not started yet a listener for it."""
     with ExitStack() as running:
         proxies = []
         for broker in brokers:

@@ -1,4 +1,4 @@
-"""A real broker behind TLS, with users and access control lists: `admin` may do everything, whoever else what is granted."""
+"""A real broker behind TLS, with users and access control lists: `admin` may do everything, other users only what is granted."""
 
 import shutil
 import signal

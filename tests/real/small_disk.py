@@ -41,7 +41,7 @@ class SmallDisk:
         shutil.rmtree(self.folder / "many", ignore_errors=True)
 
     def remount(self, how: str) -> None:
-        """`ro` or `rw`; nobody may have a file open for writing."""
+        """`ro` or `rw`; no process may have a file open for writing."""
         subprocess.run(["mount", "-o", f"remount,{how}", str(self.folder)], check=True)
 
 

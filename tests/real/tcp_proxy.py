@@ -44,7 +44,7 @@ class TcpProxy:
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
         self._is_closed = True
-        # Closing a listener wakes nobody who waits in accept.
+        # Closing a listener does not wake a thread that waits in accept.
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -128,7 +128,7 @@ def _reset(sockets: tuple[socket.socket, ...]) -> None:
     for one in sockets:
         with suppress(OSError):
             one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-        # Wakes whoever waits in recv, which close alone does not.
+        # Wakes a thread that waits in recv, which close alone does not.
         with suppress(OSError):
             one.shutdown(socket.SHUT_RD)
         one.close()

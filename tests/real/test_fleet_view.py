@@ -1,4 +1,4 @@
-"""A view of a fleet over a real broker: what homes write is found in it, whatever happens to the view, the broker and the topics."""
+"""A view of a fleet over a real broker: it has what homes write, after any failure of the view, the broker and the topics."""
 
 import json
 import signal
@@ -35,7 +35,7 @@ def stand(broker: KafkaBroker, tmp_path: Path) -> Iterator[Stand]:
     made.close()
 
 
-def test_a_view_holds_what_homes_write_whoever_is_killed(stand: Stand) -> None:
+def test_a_view_holds_what_homes_write_after_any_process_is_killed(stand: Stand) -> None:
     view = stand.view()
     wait_until(lambda: "fleet.sites does not exist" in view.reason(), view.reason())
     stand.make_topics()
@@ -124,7 +124,7 @@ def _other_partition() -> str:
     return next(n for n in "abcdef" if partition_of(n, PARTITIONS) != partition_of("north", PARTITIONS))
 
 
-def test_topics_that_are_made_anew_are_read_anew(stand: Stand) -> None:
+def test_recreated_topics_are_read_again(stand: Stand) -> None:
     stand.make_topics()
     stand.homes["north"].reconcile(snapshot(ENTRY, device(1, name="Lamp")))
     view = stand.view()

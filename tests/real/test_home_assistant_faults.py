@@ -127,7 +127,7 @@ def test_a_line_on_which_nothing_arrives_is_noticed_and_claims_stop(
 
 
 @pytest.mark.parametrize("direction", [UP, DOWN])
-def test_a_line_of_which_half_is_closed_is_opened_again(
+def test_a_half_closed_connection_is_opened_again(
     home_assistant: HomeAssistant, proxy: TcpProxy, tmp_path: Path, direction: str
 ) -> None:
     with serve(tmp_path, home_assistant, proxy.port) as service:

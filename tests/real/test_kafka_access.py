@@ -78,7 +78,7 @@ def reconcile(access: Access) -> int:
 
 
 def fill_and_listen(access: Access) -> None:
-    """Fill an empty store until it is refused. The refusal of a group may come when all is read already, and is heard then."""
+    """Fill an empty store until it is refused. The refusal of a group may arrive when everything is read, and is raised then."""
     records = open_kafka(access, site="home", claim=LastingClaim("home", "x@1"), verify_seconds=3600)
     with closing(records):
         one_pass(records, MemoryLedger(), HOME)
@@ -191,7 +191,7 @@ def test_one_topic_among_them_that_may_not_be_written_is_named_also_by_the_docto
 
 @pytest.mark.parametrize("more", ["", "&sasl=SCRAM-SHA-256", "&sasl=PLAIN"])
 @pytest.mark.parametrize("user", [USER, "nobody"])
-def test_a_wrong_user_or_password_is_told_and_not_repeated(
+def test_a_wrong_user_or_password_is_reported_and_not_repeated(
     broker: SecuredBroker, more: str, user: str
 ) -> None:
     access = access_to(broker, "granted", more=more, username=user, password=Secret("mistyped"))
@@ -201,7 +201,7 @@ def test_a_wrong_user_or_password_is_told_and_not_repeated(
     assert "the sasl option of records.kafka_uri" in refused.value.hint
 
 
-def test_certificates_and_listeners_that_do_not_fit_are_told_apart(
+def test_mismatched_certificates_and_listeners_are_distinguished(
     broker: SecuredBroker, tmp_path: Path
 ) -> None:
     make_authority(tmp_path, "other")

@@ -196,7 +196,7 @@ _USERS = (
 )
 
 
-def test_a_user_and_password_let_in_and_a_wrong_one_is_told_at_once(tmp_path: Path) -> None:
+def test_a_user_and_password_are_accepted_and_a_wrong_one_is_reported_at_once(tmp_path: Path) -> None:
     with kafka_or_skip(tmp_path / "kafka", protocol="SASL_PLAINTEXT", more=_USERS) as found:
         kept = KafkaHome(found)
         uri = f"{found.uri('mine')}&sasl=PLAIN"

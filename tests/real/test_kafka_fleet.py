@@ -59,7 +59,7 @@ def fleet(tmp_path: Path, brokers: list[KafkaBroker], cable: SecondWay) -> Itera
 
 
 @pytest.mark.timeout(7200 if _IS_LARGE else 600)
-def test_homes_are_shared_and_move_whatever_happens_to_who_keeps_them(
+def test_homes_are_shared_and_move_after_any_failure_of_their_owner(
     fleet: WorkingFleet, brokers: list[KafkaBroker], cable: SecondWay
 ) -> None:
     """Each fault once; after each of them all homes are in sync, each with one process, and what changed meanwhile is in Kafka."""

@@ -32,7 +32,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredBroker]:
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("granted", [(), ((GROUP, DESCRIBE),)], ids=["nothing", "describe"])
-async def test_a_group_that_may_not_be_used_is_told_before_anything_is_read(
+async def test_a_forbidden_group_is_reported_before_anything_is_read(
     broker: SecuredBroker, granted: tuple[Right, ...]
 ) -> None:
     prefix = f"nogroup{len(granted)}"

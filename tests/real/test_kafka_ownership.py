@@ -145,7 +145,7 @@ async def test_without_a_broker_nothing_is_owned_and_all_of_it_again_when_it_ret
             assert not {claim.owner for claim in process.held} & {claim.owner for claim in before}
 
 
-async def test_whoever_is_no_member_any_more_makes_no_writer(broker: KafkaBroker) -> None:
+async def test_a_former_member_makes_no_writer(broker: KafkaBroker) -> None:
     async with Process(broker, "proven").running() as first:
         await until(PARTITIONS, first)
         claim = first.held[0]

@@ -117,7 +117,7 @@ def test_two_homes_share_a_prefix(broker: KafkaBroker) -> None:
     assert house.held() == snapshot(ENTRY).home.hashes
 
 
-def test_topics_that_somebody_deleted_are_made_and_filled_again(broker: KafkaBroker) -> None:
+def test_deleted_topics_are_created_and_filled_again(broker: KafkaBroker) -> None:
     kept = KafkaHome(broker)
     kept.reconcile()
     admin = AdminClient({"bootstrap.servers": broker.server})
@@ -132,7 +132,7 @@ def test_topics_that_somebody_deleted_are_made_and_filled_again(broker: KafkaBro
     assert kept.held() == HOME.home.hashes
 
 
-def test_a_topic_that_somebody_made_with_one_partition_is_refused(broker: KafkaBroker) -> None:
+def test_a_topic_with_only_one_partition_is_refused(broker: KafkaBroker) -> None:
     kept = KafkaHome(broker)
     admin = AdminClient({"bootstrap.servers": broker.server})
     for future in admin.create_topics([NewTopic(kept.names.of("area"), 1, 1)]).values():

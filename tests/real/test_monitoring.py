@@ -1,7 +1,7 @@
 """Alerts and dashboard of ops/ over a real Prometheus that scrapes a real service in trouble.
 
-The home has, one after the other: a change that is written, an edit of somebody else that is healed, a row that
-nobody can vouch for, and so many removals that a guard holds them. Then every query must have something to show.
+The home has, one after the other: a change that is written, another program's edit that is repaired, a foreign
+row, and so many removals that a guard holds them. Then every query must have something to show.
 """
 
 import json

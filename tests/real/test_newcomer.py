@@ -20,7 +20,7 @@ pytestmark = pytest.mark.real_server
 
 
 def lines_of(page: str) -> list[str]:
-    """The commands of the block in which somebody's own home is mirrored, without their comments."""
+    """The commands of the block that mirrors the user's own home, without their comments."""
     (block,) = (text for _, text in blocks(PAGES[page]) if "(umask 077; cat > token)" in text)
     return [re.sub(r"\s+#.*", "", line) for line in block.splitlines()]
 

@@ -66,7 +66,7 @@ def texts(browser: Browser, selector: str) -> list[str]:
 
 
 @pytest.mark.real_server
-def test_wrecked_rows_are_reported_put_right_and_told_again(
+def test_wrecked_rows_are_reported_repaired_and_reported_again(
     browser: Browser, home_assistant: HomeAssistant, tmp_path: Path
 ) -> None:
     with serving_home(tmp_path / "service", home_assistant) as address:

@@ -34,7 +34,7 @@ def look(request: pytest.FixtureRequest) -> tuple[str, int]:
 
 @pytest.fixture
 def answers(look: tuple[str, int], browser: Browser, tmp_path: Path) -> Iterator[tuple[Browser, str]]:
-    """A service that only observes a store into which somebody has written, and its front page."""
+    """A service that only observes a store that another program has changed, and its front page."""
     folder = tmp_path / "service"
     with serving(folder) as (_, address):
         poll(address, "/api/status", "in_sync")

@@ -138,7 +138,7 @@ class WatchedService:
             ]
 
     def _listen(self) -> None:
-        # A service whose words nobody reads stops at the end of the pipe.
+        # A service whose output is not read blocks when the pipe is full.
         assert self._service.process.stderr is not None
         for line in self._service.process.stderr:
             self._service.lines.append(line)

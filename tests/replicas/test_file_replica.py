@@ -18,7 +18,7 @@ WRITE = "import apsw, sys; apsw.Connection(sys.argv[1]).execute('INSERT INTO t V
 
 
 class Kept(FileReplica):
-    """A replica of which only the file counts here."""
+    """A replica whose file alone matters here."""
 
     name = "kept"
     stores_derived = False

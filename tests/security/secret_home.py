@@ -1,7 +1,7 @@
 """A home all of whose secrets are one word in many places, and the search for that word in bytes.
 
 The word is in tokens and passwords, in the data and options of config entries, and in the files of `.storage`
-that are not ours to read. Whatever holds it afterwards, in whatever encoding a token travels in, has leaked.
+that are not ours to read. Anything that contains it later, in any encoding of a token, has leaked.
 """
 
 import base64
@@ -22,7 +22,7 @@ INFLUX_PASSWORD = f"{WORD} influx p\u00e4ssword"
 API_TOKEN = f"{WORD}-api-0123456789"
 TOKENS = (HOME_TOKEN, BACKUP_KEY, INFLUX_TOKEN, INFLUX_PASSWORD, API_TOKEN)
 
-# The word as base64 shows it, whatever was before it; the first and last characters depend on the neighbours.
+# The word in base64, after any text; the first and last characters depend on the neighbours.
 _SHIFTED = (base64.b64encode(b"\0" * shift + WORD.encode())[(shift * 8 + 5) // 6 :] for shift in range(3))
 _FORMS = (
     WORD.encode(),
@@ -69,7 +69,7 @@ def leaks_below(folder: Path, but: Iterable[Path] = ()) -> dict[str, list[bytes]
 
 
 def write_storage(folder: Path) -> Path:
-    """A `.storage` folder with secrets wherever a real one has them."""
+    """A `.storage` folder with secrets in all places where a real one has them."""
     shutil.copytree(RECORDED / "storage", folder)
     entries = folder / "core.config_entries"
     document = json.loads(entries.read_text())

@@ -65,7 +65,7 @@ def asked_of(path: str) -> str:
 
 
 class Failing:
-    """Raises the same whatever it is asked for."""
+    """Raises the same error for every call."""
 
     def __init__(self, error: EngineError) -> None:
         self._error = error

@@ -252,7 +252,7 @@ def address_told(service: Service) -> str:
 
 
 def raw_answer(address: str, path: str, token: str) -> bytes:
-    """Head and body, whatever the status."""
+    """Head and body, with any status."""
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     request = urllib.request.Request(f"{address}{path}", headers=headers)
     try:

@@ -65,7 +65,7 @@ def test_every_dependency_of_ours_is_bounded_above_and_locked() -> None:
         name = re.match(r"[a-z0-9-]+", requirement)
         assert name
         assert name[0] in locked
-        assert "<" in requirement, f"{requirement} takes versions that nobody has seen"
+        assert "<" in requirement, f"{requirement} accepts versions that do not exist yet"
 
 
 def test_nothing_is_installed_but_what_hashes_name() -> None:

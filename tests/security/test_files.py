@@ -1,4 +1,4 @@
-"""Files that we make: who may read them whatever the umask, and that no planted link leads us elsewhere."""
+"""Files that we create: only their owner can read them under any umask, and no planted link redirects us."""
 
 import os
 import stat

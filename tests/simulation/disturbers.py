@@ -1,6 +1,6 @@
 """Other programs that write to a replica: they change rows, delete rows, and invent rows.
 
-Each returns the keys it touched, and whether the row is one that nobody but this program knows.
+Each returns the keys it touched, and whether only this program knows the row.
 """
 
 from collections.abc import Iterator

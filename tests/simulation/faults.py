@@ -84,7 +84,7 @@ def slow(history: "History", random: Random) -> str:
 
 
 def silence(history: "History", random: Random) -> str:
-    """The line is dead and nobody says so; it is cut when it would live again, as what was sent is lost."""
+    """The connection is silently dead; it is cut when it would recover, because what was sent is lost."""
     network, seconds = history.world.server.network, random.uniform(1, 50)
     network.silent = True
 

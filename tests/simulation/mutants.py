@@ -84,7 +84,7 @@ async def _hear_nothing(_self: WebsocketWatch) -> None:
     """What came before the answer is not waited for."""
 
 
-async def _heard_at(self: WebsocketWatch) -> float | None:
+async def _stale_heartbeat(self: WebsocketWatch) -> float | None:
     self.has_all_events = True
     return await _HEARTBEAT(self)
 
@@ -177,14 +177,17 @@ MUTANTS: dict[str, tuple[Mutant, int]] = {
         293,
     ),
     "registries that cannot be followed are taken to be quiet": (
-        _replaced(WebsocketWatch, "heartbeat", _heard_at),
+        _replaced(WebsocketWatch, "heartbeat", _stale_heartbeat),
         435,
     ),
     "a rename is looked for under its last name only": (
         _replaced(registry_events, "_entity_hints", _only_the_new_name),
         1,
     ),
-    "a change is claimed when it is heard of": (_replaced(ReplicaController, "offer", _claimed_at_once), 1),
+    "a change is claimed when its event arrives": (
+        _replaced(ReplicaController, "offer", _claimed_at_once),
+        1,
+    ),
     "a key that changed is forgotten": (_replaced(Snapshot, "with_changes", _one_key_forgotten), 3),
     "a write that failed is taken for done": (_replaced(ReplicaPass, "_apply", _believed_done), 50),
     "events beyond what is kept are not made up for": (

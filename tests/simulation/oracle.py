@@ -119,7 +119,7 @@ class Oracle:
         """Whether the record was gone, or two good lists apart from each other lacked it."""
         if self._world.durable.was(key, None, self._since(key, since)):
             return True
-        first: float | None = None  # of time that really goes by, whatever any clock says
+        first: float | None = None  # in real time, regardless of any clock
         for listing in self._world.listings.get(key.registry, ()):
             if key in listing.keys:
                 # A ledger that fails at that moment does not note that it is back (a known weakness).

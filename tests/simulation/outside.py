@@ -81,7 +81,7 @@ def rows_of_home(truth: Snapshot) -> list[str]:
     return sorted(rows)
 
 
-def befall(path: Path, what: str, random: Random) -> None:
+def damage(path: Path, what: str, random: Random) -> None:
     """Let one of `MISFORTUNES` happen to the file."""
     time.sleep(_REAL_SECONDS)
     beside = [path.with_name(path.name + suffix) for suffix in ("-wal", "-shm")]
@@ -107,7 +107,7 @@ async def suffer(history: "History", path: Path, count: int = 4) -> None:
     for _ in range(count):
         what = random.choice(MISFORTUNES)
         history.note_tampering()
-        befall(path, what, random)
+        damage(path, what, random)
         history.log(f"the rows file is {what}" if what != "lost its log" else f"the rows file {what}")
         if random.random() < 0.5:
             history.world.act(random.choice(ACTIONS), random)
@@ -128,7 +128,7 @@ async def suffer(history: "History", path: Path, count: int = 4) -> None:
 
 def _ask(history: "History", path: Path, what: str) -> None:
     service = history.engine.service
-    assert service is not None, "nobody kills it here"
+    assert service is not None, "it is not killed here"
     rows = service.status().replicas[0]
     word = replica_status(rows, history.world.moments.wall(), FRESHNESS)[0]
     if word == "in_sync" and read_outside(path) != rows_of_home(history.world.truth()):

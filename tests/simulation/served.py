@@ -105,10 +105,10 @@ class Served:
             self._oracle.violate(f"the API says that {sorted(silent)} is blocked, and names no guard of it")
         words = {replica["status"] for replica in body["replicas"]}
         if body["status"] == "in_sync" and words != {"in_sync"}:
-            self._oracle.violate(f"the API calls the whole in_sync, of which parts are {sorted(words)}")
+            self._oracle.violate(f"the API calls the whole in_sync, but its parts are {sorted(words)}")
 
     def _age(self, at: float) -> float:
-        """Real seconds since a stamp, whatever was done to the wall clock meanwhile."""
+        """Real seconds since a stamp, even if the wall clock was changed meanwhile."""
         return trio.current_time() - self._world.moments.of(at).virtual
 
     def _scrape(self) -> _Samples:

@@ -42,7 +42,7 @@ CALLS = (
 class Fault:
     """The next call of `call` fails: `before` it did anything, in the `middle`, or `after` it was done.
 
-    `foreign` is no failure: somebody else writes to the store right after the call.
+    `foreign` is not a failure: another program writes to the store right after the call.
     """
 
     call: str
@@ -111,7 +111,7 @@ class HostileStore(Replica, Ledger):
             try:
                 self._held = self._replica.observe().versions
             except ReplicaDamaged:
-                return {}  # nobody finds a row there
+                return {}  # no reader finds a row there
         return self._held
 
     def forget_held(self) -> None:

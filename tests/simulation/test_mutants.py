@@ -5,7 +5,7 @@ import pytest
 from tests.simulation.history import play
 from tests.simulation.mutants import MUTANTS, mutated
 
-# Histories within which each is caught, whatever the seeds draw; the known seed only makes the test quick.
+# Histories within which each is caught with any seeds; the known seed only makes the test fast.
 _HISTORIES_MAX = 1000
 
 

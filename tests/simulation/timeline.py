@@ -34,7 +34,7 @@ class Moments:
         self._stamps: dict[float, Stamp] = {}
 
     def elapsed(self) -> float:
-        """Seconds by the clock that nobody can set."""
+        """Seconds by the monotonic clock."""
         self._readings += 1
         value = self._running()
         self._stamps[value] = Stamp(self.now, trio.current_time())
@@ -101,7 +101,7 @@ class Timeline:
 
 
 class Doubts:
-    """Keys of which the engine cannot know how they are, and until which moment."""
+    """Keys whose state the engine cannot know, and until when."""
 
     def __init__(self, moments: Moments) -> None:
         self._moments = moments

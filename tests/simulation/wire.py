@@ -46,7 +46,7 @@ class Network:
     """How the network is. `latency` is drawn for every message; counts are of messages still to come."""
 
     latency: Callable[[], float] = lambda: 0.0
-    closed: bool = False  # nobody listens at the port
+    closed: bool = False  # no listener at the port
     token_refused: bool = False
     silent: bool = False  # what is sent arrives nowhere
     drop_in: int | None = None  # messages until the line is cut

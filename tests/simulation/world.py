@@ -80,7 +80,7 @@ class World:
         self._saved: dict[Key, Record] = {}
         self._busy = False
         self._late: list[tuple[str, Any, Key]] = []
-        self._lost: set[Key] = set()  # events of these were lost, and nobody looked at them since
+        self._lost: set[Key] = set()  # events of these were lost, and they were not read since
         self.is_admin = random.random() < 0.5
         version = random.choice([OLD, NEW, NEW])
         self.home = Home("a", version, self.emit, self.note)
@@ -206,7 +206,7 @@ class World:
     def emit(self, event_type: str, data: dict[str, Any], key: Key) -> None:
         """Home Assistant fires an event."""
         if self.mode != "home" or not self.server.sockets:
-            return  # nobody listens; whoever connects lists everything
+            return  # no client is connected; the next one lists everything
         draw = self.random.random
         if not self.may_follow(event_type):
             return

@@ -161,7 +161,7 @@ def test_a_name_ends_where_it_seems_to(tmp_path: Path) -> None:
     assert "is not a valid name" in error_of(files(tmp_path).read()["a"])
 
 
-def test_nobody_waits_for_the_writer_of_a_pipe(tmp_path: Path) -> None:
+def test_a_pipe_without_a_writer_blocks_nothing(tmp_path: Path) -> None:
     write(tmp_path, "a")
     os.mkfifo(tmp_path / "sites.d" / "b.toml")
     (tmp_path / "secrets" / "a").mkdir(parents=True)

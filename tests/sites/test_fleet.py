@@ -153,7 +153,7 @@ async def test_only_homes_that_are_owned_are_kept_and_they_end_before_they_are_g
         await eventually(lambda: stages(fleet) == {"one": "kept", "two": "kept"})
         await ownership.lost(first)
         assert stages(fleet) == {"two": "kept"}
-        # Its stores are free at once: whoever has the home next need not wait for them.
+        # Its stores are free at once: the home's next owner need not wait for them.
         with hold_store(folder / "state" / "one" / "rows.db"):
             pass
         await ownership.gained(NamedClaim("one"))

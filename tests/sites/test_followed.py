@@ -1,4 +1,4 @@
-"""A reader of all changes gets them in order, hears of a gap, and of the end."""
+"""A reader of all changes gets them in order, and learns of a gap and of the end."""
 
 import pytest
 

@@ -161,7 +161,7 @@ async def test_without_memory_a_home_waits(played: Played) -> None:
         await eventually(lambda: site.stage is Stage.KEPT)
 
 
-async def test_what_only_readers_need_begins_when_somebody_asks(
+async def test_what_only_readers_need_starts_with_the_first_request(
     played: Played, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_IDLE_SECONDS", 0.0)

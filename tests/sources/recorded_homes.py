@@ -25,7 +25,7 @@ LIST_COMMANDS = {
 
 
 def quiet(_what: str, _done: int, _total: int | None) -> None:
-    """Progress that nobody watches."""
+    """Ignores progress."""
 
 
 def clock() -> float:

@@ -1,4 +1,4 @@
-"""The command in this process, on a machine of nobody's."""
+"""The command in this process, on a machine without settings."""
 
 from tests.commandline.in_process import nobodys_machine, reconcile
 

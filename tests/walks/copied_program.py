@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 SAMPLE = ROOT / "ops" / "sample" / "home-2026.11"
 
 Insertions = Mapping[str, Sequence[tuple[str, str]]]
-"""By file: what is put in front of which text."""
+"""By file: the text to insert, and the text it precedes."""
 
 
 class CopiedProgram:

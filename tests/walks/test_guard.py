@@ -1,4 +1,4 @@
-"""A guard is added as CONTRIBUTING says: it holds the deletes it is about, is named wherever guards are, and what it does not concern continues."""
+"""A guard is added as CONTRIBUTING says: it holds its deletes, is listed with the other guards, and does not affect other changes."""
 
 import json
 import shutil

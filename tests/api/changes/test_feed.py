@@ -128,7 +128,7 @@ async def test_a_reader_that_reads_loses_nothing_of_a_burst() -> None:
         assert seen == list(range(6, 1006))
 
 
-async def test_a_reader_that_does_not_read_is_reset_and_holds_nobody_up(
+async def test_a_reader_that_does_not_read_is_reset_and_delays_no_other(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("api.changes.feed.DRAIN_SECONDS", 0.0)
@@ -152,7 +152,7 @@ async def test_the_queue_has_a_bound() -> None:
             assert len(stuck) <= QUEUE_MAX
 
 
-async def test_another_file_resets_everybody() -> None:
+async def test_another_file_resets_all_readers() -> None:
     async with running(50) as (feed, rows_reader):
         with feed.subscribe(None) as subscription:
             rows_reader.newest = 3
@@ -161,7 +161,7 @@ async def test_another_file_resets_everybody() -> None:
             assert await read_all(subscription) == [("reset", 3)]
 
 
-async def test_changes_lost_before_they_were_read_reset_everybody() -> None:
+async def test_changes_lost_before_they_were_read_reset_all_readers() -> None:
     async with running(5) as (feed, rows_reader):
         with feed.subscribe(None) as subscription:
             rows_reader.oldest, rows_reader.newest = 10, 20
@@ -183,7 +183,7 @@ async def test_places_are_bounded_and_come_free() -> None:
         assert feed.streams == 7
 
 
-async def test_nobody_can_follow_before_the_first_look() -> None:
+async def test_no_reader_can_follow_before_the_first_look() -> None:
     feed = ChangeFeed(ListRowsReader())
     with pytest.raises(NoPlace, match="not read yet"), feed.subscribe(None):
         pass

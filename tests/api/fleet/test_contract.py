@@ -1,4 +1,4 @@
-"""schemathesis over a fleet view: whatever its document allows is answered as it says, whatever it forbids is refused."""
+"""schemathesis over a fleet view: requests that its document allows are answered as it says, all others refused."""
 
 from typing import Any
 

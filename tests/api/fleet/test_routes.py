@@ -40,7 +40,7 @@ async def test_models_and_firmwares_are_counted(view: MemoryView) -> None:
         assert (west["total"], len(west["models"])) == (2, 1)
 
 
-async def test_homes_are_told_with_their_status(view: MemoryView) -> None:
+async def test_homes_are_listed_with_their_status(view: MemoryView) -> None:
     async with asking(view) as client:
         page = (await client.get("/api/fleet/sites?limit=2")).json()
         assert [(site["name"], site["status"]) for site in page["sites"]] == [

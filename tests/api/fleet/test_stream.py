@@ -74,7 +74,7 @@ async def test_a_client_that_only_asks_for_the_head_opens_nothing(tmp_path: Path
     assert view.feed.asked == []
 
 
-async def test_the_id_is_taken_from_the_request_and_told_in_the_document(tmp_path: Path) -> None:
+async def test_the_id_is_taken_from_the_request_and_documented(tmp_path: Path) -> None:
     view = MemoryView(tmp_path)
     async with asking(view) as client:
         answer = await client.get("/api/fleet/changes/stream", headers={"last-event-id": "1-2"})

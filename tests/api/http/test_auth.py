@@ -43,7 +43,7 @@ async def status_from(api: Api, peer: str, path: str = "/healthz", **headers: st
         "Bearer s\u00e9cret",
     ],
 )
-async def test_without_the_token_nobody_gets_in(
+async def test_without_the_token_no_request_gets_in(
     sample: tuple[Path, Report], authorization: str | None
 ) -> None:
     async with api_over(*sample, access=AccessRules(token="secret", admits_all=True)) as api:

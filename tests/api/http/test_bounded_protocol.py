@@ -138,7 +138,7 @@ async def test_streams_are_not_closed_for_a_newcomer(served: Served, monkeypatch
     await refused.aclose()
 
 
-async def test_an_answer_that_nobody_takes_is_given_up(
+async def test_an_answer_that_the_client_does_not_read_is_given_up(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("api.http.bounded_protocol.IDLE_SECONDS", 0.05)

@@ -18,7 +18,7 @@ def kept(messages: list[Any]) -> Callable[[Any], Awaitable[None]]:
     return send
 
 
-async def test_nobody_keeps_or_holds_back_a_stream() -> None:
+async def test_no_cache_or_proxy_keeps_or_holds_back_a_stream() -> None:
     sent: list[Any] = []
     await begin(kept(sent))
     headers = dict(sent[0]["headers"])

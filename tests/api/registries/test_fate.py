@@ -21,7 +21,7 @@ SECOND = snapshot(
 
 
 def fill(folder: Path) -> None:
-    """Two passes over rows and history; then somebody deletes one row and adds another."""
+    """Two passes over rows and history; then another program deletes one row and adds another."""
     rows, history = open_rows(folder / "rows.db"), open_history(folder / "history.db")
     for home, at in ((FIRST, NOON), (SECOND, NOON + 60)):
         for replica in (rows, history):

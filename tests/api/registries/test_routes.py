@@ -41,7 +41,7 @@ async def collect(api: Api, name: str, limit: int, **query: str) -> list[dict[st
 
 
 @pytest.mark.parametrize("name", first_quick(LISTS))
-async def test_pages_hold_every_row_exactly_once_whatever_the_limit(
+async def test_pages_hold_every_row_exactly_once_with_any_limit(
     name: str, sample: tuple[Path, Report]
 ) -> None:
     (count,) = sql(sample[0], f"SELECT count(*) FROM {TABLES.get(name, name)}")[0]

@@ -96,7 +96,7 @@ async def test_where_nothing_leads_there_it_is_one_clear_sentence(
         assert "Another process keeps this home" in page.text
 
 
-async def test_a_home_that_nobody_knows_is_none() -> None:
+async def test_an_unknown_home_is_none() -> None:
     async with asking(Elsewhere("worker2", WORKER, is_current=True)) as client:
         assert (await client.get("/api/sites/none/devices")).status_code == 404
         assert (await client.get("/sites/none/")).status_code == 404

@@ -90,7 +90,7 @@ def test_nothing_is_reported_of_nothing() -> None:
     assert reported(report()) == []
 
 
-def test_what_stays_as_it_was_reported_is_not_told_at_each_pass() -> None:
+def test_an_unchanged_finding_is_not_logged_at_each_pass() -> None:
     refusal = RefusalReport(GuardName.DELETE_RATIO, "Too many.", "Raise it.", 3)
     error = ErrorReport("sqlite", "The disk is full.", "Make room.", True)
     blocked = report(

@@ -71,7 +71,7 @@ def test_the_order_of_a_report_does_not_matter() -> None:
     assert render_plan(report(*records), PLAIN) == render_plan(report(*reversed(records)), PLAIN)
 
 
-def test_a_pass_tells_what_was_written() -> None:
+def test_a_pass_reports_what_was_written() -> None:
     done = report(
         added("Plug", outcome="applied"),
         removed("Gone", outcome="applied"),
@@ -99,7 +99,7 @@ def test_a_file_or_store_does_not_speak_for_home_assistant() -> None:
     )
 
 
-def test_foreign_rows_are_told_apart_with_reasons_and_never_called_in_sync() -> None:
+def test_foreign_rows_are_listed_separately_with_reasons_and_never_called_in_sync() -> None:
     assert (
         render_plan(report(foreign("Mock"), foreign("Mock 2"), mode="apply"), PLAIN)
         == """\
@@ -176,7 +176,7 @@ def test_a_delete_that_waits_because_it_was_allowed_needs_that_option_again(mode
         ),
     ],
 )  # fmt: skip
-def test_a_waiting_delete_tells_how_long(mode: str, since: Instant | None, reported: str) -> None:
+def test_a_waiting_delete_shows_how_long(mode: str, since: Instant | None, reported: str) -> None:
     both = [removed("Old", outcome="waiting", since=since, replica=name) for name in ("sqlite", "history")]
     lines = render_plan(report(*both, mode=mode), PLAIN).splitlines()
     assert lines[-2] == reported
@@ -221,7 +221,7 @@ def test_a_home_that_was_not_read_is_unknown() -> None:
     )
 
 
-def test_replicas_fail_alone_and_are_told_apart() -> None:
+def test_replicas_fail_alone_and_are_reported_separately() -> None:
     failed = replica("history", status="unknown", fingerprint=None, error="locked")
     partly = report(
         added("Plug", outcome="applied"),

@@ -58,6 +58,6 @@ def test_elsewhere_there_is_one_line_per_step_if_asked_for() -> None:
     assert silent.getvalue() == quiet.getvalue() == ""
 
 
-def test_nobody_to_tell_is_no_error() -> None:
+def test_progress_without_a_stream_is_no_error() -> None:
     with ProgressLine(None, quiet=False, verbose=True) as progress:
         progress("devices", 0, None)

@@ -150,7 +150,7 @@ def refused(mirror: Reconcile, *argv: str) -> tuple[object, str]:
     return code, err
 
 
-def test_a_file_of_an_earlier_release_is_written_anew_unless_a_service_runs(
+def test_a_file_of_an_earlier_release_is_rebuilt_unless_a_service_runs(
     mirror: Reconcile, aged: tuple[Path, str]
 ) -> None:
     path, _ = aged

@@ -42,7 +42,7 @@ def test_a_snapshot_and_its_restore_say_what_they_did(
     assert reconcile("store", "snapshot", "b.db", *store, "-q") == (0, "", "")
 
 
-def test_a_snapshot_replaces_nothing_unless_told_to(
+def test_a_snapshot_replaces_nothing_without_force(
     mirror: Reconcile, reconcile: Reconcile, tmp_path: Path
 ) -> None:
     mirror("-q")

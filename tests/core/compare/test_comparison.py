@@ -56,7 +56,7 @@ def test_a_plan_that_was_not_carried_out_is_out_of_sync() -> None:
     assert report_replica(comparison, applied=True, error="ledger locked").status == "out_of_sync"
 
 
-def test_counts_tell_missing_stale_orphaned_and_foreign_apart() -> None:
+def test_counts_distinguish_missing_stale_orphaned_and_foreign() -> None:
     desired = snapshot(ENTRY, device(1, name="New"), device(2), entity(2))
     report = report_replica(
         compared(desired, ENTRY, device(1), entity(1), entity(2)), applied=False, error=None

@@ -89,7 +89,7 @@ def test_a_difference_that_is_the_same_again_is_taken_over_and_no_other() -> Non
     assert [d is first[d.key] for d in again.differences] == [False, False, False, True]
 
 
-def test_a_row_known_by_its_entity_id_is_adopted_by_the_entity_that_bears_it() -> None:
+def test_a_row_known_by_its_entity_id_is_adopted_by_the_entity_that_has_it() -> None:
     lamp = entity(1, entity_id="light.a")
     bare = Key("entity", "light.a")
     versions, aliases = adopt({bare: "v", K: "w"}, {lamp.key: lamp})

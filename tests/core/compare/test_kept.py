@@ -47,7 +47,7 @@ def test_a_row_that_says_its_id_keeps_that_and_no_other() -> None:
     assert kept(desired, device(1), device(2)) == Kept(frozenset({device(1).key}))
 
 
-def test_a_row_that_says_its_entity_id_keeps_who_bears_it() -> None:
+def test_a_row_that_only_has_an_entity_id_keeps_the_entity_that_has_it() -> None:
     desired = home(aside=[odd("entity", entity_id="sensor.s1")])
     assert kept(desired, entity(1), entity(2)) == Kept(frozenset({entity(1).key}))
 
@@ -110,7 +110,7 @@ def test_only_what_others_derive_values_from_stands_in() -> None:
 
 
 def test_an_entity_does_not_take_over_the_entity_id_of_a_row_that_is_kept() -> None:
-    # Entity 1 is kept with its old entity_id, which 2 bears now, whose own one 3 bears now.
+    # Entity 1 is kept with its old entity_id, which 2 has now; 2's own is 3's now.
     desired = home(
         entity(2, entity_id="sensor.s1"),
         entity(3, entity_id="sensor.s2"),

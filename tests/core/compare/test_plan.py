@@ -33,7 +33,7 @@ def _row(stored: Snapshot, key: Key) -> StoredRow:
 
 
 def plan_for(desired: Snapshot, *stored: Record, applied: bool = True, prune_foreign: bool = False) -> Plan:
-    """The plan for a replica that holds `stored`, written by us or (`applied=False`) by somebody else."""
+    """The plan for a replica that holds `stored`, written by us or (`applied=False`) by another program."""
     have = snapshot(*stored)
     diff = compare(
         desired.home.hashes, have.home.hashes, have.home.hashes if applied else {}, frozenset(REGISTRIES)
@@ -108,7 +108,7 @@ def test_a_touched_timestamp_is_shown_when_it_is_all_there_is() -> None:
     assert changes(stored, device(1, created_at=7.0), None) == (FieldChange("created_at", 7.0, 5.0),)
 
 
-def test_fingerprints_tell_plans_apart_and_do_not_depend_on_time() -> None:
+def test_fingerprints_distinguish_plans_and_do_not_depend_on_time() -> None:
     one = plan_for(snapshot(device(1), at=1.0))
     same = plan_for(snapshot(device(1), at=2.0))
     other = plan_for(snapshot(device(1, name="Other")))

@@ -10,7 +10,7 @@ OURS, OTHERS = frozenset({"a1", "a2"}), frozenset({"b1", "b2"})
 NOBODY = frozenset[str]()
 
 
-def test_where_nobody_knows_a_home_any_home_will_do() -> None:
+def test_without_a_known_home_any_home_is_accepted() -> None:
     assert KnownHomes().know(OURS)
     assert KnownHomes().know(NOBODY)
 
@@ -28,7 +28,7 @@ def test_where_nobody_knows_a_home_any_home_will_do() -> None:
     ],
 )
 @pytest.mark.parametrize("listed", [OTHERS, NOBODY])
-def test_one_memory_of_another_home_is_enough_whatever_the_other_says(
+def test_one_memory_of_another_home_is_enough_despite_the_other(
     homes: KnownHomes, listed: frozenset[str]
 ) -> None:
     assert not homes.know(listed)

@@ -1,4 +1,4 @@
-"""How much time surely went by between two looks, whatever was done to the wall clock."""
+"""The time that certainly passed between two looks, even if the wall clock was changed."""
 
 import pytest
 
@@ -31,7 +31,7 @@ def test_looks_that_cannot_be_compared_begin_the_wait_again() -> None:
     assert elapsed(Look(NOON, "a", 500.0), Look(NOON + 90, "a", 20.0)) < 0
 
 
-def test_without_a_clock_that_nobody_sets_the_wall_clock_counts_where_it_can_be_right() -> None:
+def test_without_a_monotonic_clock_the_wall_clock_counts_where_it_can_be_right() -> None:
     assert elapsed(Look(NOON), Look(NOON + 60)) == 60
     assert elapsed(Look(NOON), Look(NOON - 60)) < 0
     assert elapsed(Look(EPOCH), Look(NOON)) < 0
@@ -67,7 +67,7 @@ def test_of_an_earlier_start_only_a_time_that_can_be_is_told() -> None:
     assert begun_at(Look(NOON, "a", 70.0), now) == NOON
 
 
-def test_when_a_look_was_taken_is_told_to_the_millisecond() -> None:
+def test_the_time_of_a_look_is_stored_to_the_millisecond() -> None:
     # So that it is the same in each report, although clocks count finer.
     assert begun_at(Look(NOON, "a", 70.0), Look(NOON + 0.1234567, "a", 100.0)) == round(NOON - 29.877, 3)
     assert begun_at(Look(NOON, "a", 100.0), Look(NOON, "a", 100.0)) == NOON

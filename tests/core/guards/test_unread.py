@@ -116,7 +116,7 @@ def test_who_says_that_it_is_empty_is_believed() -> None:
     assert (verdict.refusals, [o.key for o in verdict.allowed]) == ((), [LABEL.key])
 
 
-def test_of_registries_that_nobody_asked_for_nothing_is_said() -> None:
+def test_unrequested_registries_are_not_mentioned() -> None:
     read = read_without("label", records=HOME).only(frozenset({"device", "entity", "config_entry"}))
     assert judge(read, HOME).refusals == ()
     assert read.home.entry_ids == {ENTRY.entry_id}

@@ -16,7 +16,7 @@ def entity(id_: str, entity_id: str, device_id: str | None) -> Entity:
     return Entity(id=id_, entity_id=entity_id, unique_id=id_, platform="demo", device_id=device_id)
 
 
-# entity_id -> (id, device); so no entity_id is borne twice
+# entity_id -> (id, device); so no entity_id occurs twice
 homes = st.dictionaries(
     st.sampled_from(NAMES), st.tuples(st.sampled_from("xyz"), st.sampled_from(DEVICES)), max_size=3
 ).map(
@@ -27,7 +27,7 @@ homes = st.dictionaries(
 
 
 @given(homes, homes)
-def test_carried_along_it_says_what_one_built_anew_says(
+def test_carried_along_it_equals_a_newly_built_one(
     before: dict[Key, Record], after: dict[Key, Record]
 ) -> None:
     carried = EntityIndex.of(before).after(before, after, before.keys() | after.keys())

@@ -102,7 +102,7 @@ def test_records_without_derived_values_have_their_hash_as_row_version() -> None
     assert snapshot(ENTRY).home.row_versions[Key("config_entry", "entry")] == content_hash(ENTRY)
 
 
-def test_with_changes_refuses_a_second_bearer_of_an_entity_id() -> None:
+def test_with_changes_refuses_a_second_holder_of_an_entity_id() -> None:
     other = entity(2, entity_id="sensor.s1")
     with pytest.raises(SourceInvalid):
         snapshot(entity(1)).with_changes([(other, content_hash(other))], [], taken_at=1.0)

@@ -25,7 +25,7 @@ def ordered(order: str) -> Snapshot:
 @pytest.mark.parametrize(
     ("version", "tells"), [(None, False), ((2025, 11), False), ((2025, 12), True), ((2026, 1), True)]
 )
-def test_which_cores_tell_an_order(version: tuple[int, int] | None, tells: bool) -> None:
+def test_which_cores_have_an_order(version: tuple[int, int] | None, tells: bool) -> None:
     assert has_order(version) is tells
 
 

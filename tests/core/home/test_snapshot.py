@@ -72,7 +72,7 @@ def test_what_was_not_read_can_be_declared_empty() -> None:
     assert declared.home is partial.home
 
 
-def test_what_is_listed_is_not_gone_whatever_was_said_of_it() -> None:
+def test_what_is_listed_is_not_gone_despite_any_event() -> None:
     whole = snapshot(ENTRY, device(1))
     found = whole.with_evidence(frozenset({device(1).key, device(2).key}))
     assert found.reading.removed == whole.reading.removed | {device(2).key}

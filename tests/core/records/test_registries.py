@@ -1,4 +1,4 @@
-"""The registries: every table that lists them has the same ones, under names that are nobody else's."""
+"""The registries: every table that lists them has the same ones, under unique names."""
 
 import pytest
 

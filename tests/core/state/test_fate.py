@@ -19,7 +19,7 @@ KEY, OTHER = Key("entity", "e1"), Key("entity", "e2")
 OLD = "light.old"
 
 
-def test_what_nobody_ever_knew_has_no_fate() -> None:
+def test_an_unknown_name_has_no_fate() -> None:
     assert fate_of(OLD, [], {}) is None
 
 
@@ -117,7 +117,7 @@ def test_a_device_has_no_name_but_another_id() -> None:
     assert fate.text == "The device 'd1' has another id by now: it is 'd2' (id d2)."
 
 
-def test_whoever_had_the_name_after_the_one_that_is_there_is_mentioned() -> None:
+def test_a_later_holder_of_the_name_is_mentioned() -> None:
     gone = Former(OTHER, NOON + 1, NOON + 1, borne_at=NOON + 1)
     fate = fate_of(OLD, [Former(KEY, NOON, borne_at=NOON), gone], {KEY: "light.new"})
     assert fate is not None

@@ -220,7 +220,7 @@ def test_a_file_does_not_speak_for_home_assistant() -> None:
     assert verdict(reported).reasons == ("Every store holds exactly what records (history) has.",)
 
 
-def test_whoever_may_have_another_verdict_is_singled_out() -> None:
+def test_records_that_may_have_another_verdict_are_singled_out() -> None:
     reported = out_of_sync(
         foreign("Lamp"),
         set_aside=(SetAside("entity", "id", "null", "it has no id", entity_id="light.odd"),),

@@ -31,7 +31,7 @@ def test_records_are_counted_once_by_their_verdict_however_many_replicas_differ(
     assert counts == {State.PENDING: 1, State.FOREIGN: 1, State.MISSING: 1}
 
 
-def test_the_records_of_a_registry_are_told_apart_by_state_and_all_others_are_alike() -> None:
+def test_the_records_of_a_registry_are_distinguished_by_state_and_all_others_are_alike() -> None:
     aside = SetAside("device", "name", "list", "no text", id="a/b")
     reported = out_of_sync(
         changed("Lamp"),

@@ -10,7 +10,7 @@ from engine.fleet_view.view_file.schema import SCHEMA_VERSION, check_ours, ident
 from tests.fleet_view.viewed import IDENTITY
 
 
-def test_tables_are_made_anew_in_place_of_those_of_another_view() -> None:
+def test_tables_of_another_view_are_replaced() -> None:
     connection = apsw.Connection(":memory:")
     assert identity_in(connection) is None
     make_tables(connection, IDENTITY, 5.0)

@@ -58,7 +58,7 @@ def test_a_home_is_what_its_owner_said_while_that_is_fresh(tmp_path: Path) -> No
     assert ahead.status == "unknown"
 
 
-def test_a_home_that_was_given_up_or_of_which_nothing_was_said_is_unknown(tmp_path: Path) -> None:
+def test_a_home_that_was_released_or_never_reported_is_unknown(tmp_path: Path) -> None:
     reader = reader_of(tmp_path, said_site("given-up", stage="released"), said_device("unsaid", "d1"))
     given_up, unsaid = sites(reader)
     assert (given_up.status, given_up.stage) == ("unknown", "released")

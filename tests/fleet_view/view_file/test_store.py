@@ -41,7 +41,7 @@ def test_reading_goes_on_where_it_was(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("at", [NOON + 4 * DAY, NOON - DAY])
-def test_what_may_have_missed_a_delete_is_read_anew(tmp_path: Path, at: float) -> None:
+def test_a_file_that_may_have_missed_a_delete_is_read_again(tmp_path: Path, at: float) -> None:
     store = opened(tmp_path)
     store.apply(positions(7, NOON))
     store.close()
@@ -60,7 +60,7 @@ def test_other_topics_mean_another_file(tmp_path: Path, other: dict[str, object]
     assert begun(tmp_path, msgspec.structs.replace(IDENTITY, **other)) == {}
 
 
-def test_a_discarded_file_is_begun_anew_with_the_same_topics(tmp_path: Path) -> None:
+def test_a_discarded_file_is_replaced_with_the_same_topics(tmp_path: Path) -> None:
     store = opened(tmp_path)
     store.apply(positions(7, NOON))
     before = store.revision

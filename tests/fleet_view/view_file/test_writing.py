@@ -101,7 +101,7 @@ def test_counts_words_and_index_are_those_of_the_devices(
         assert rows == [(count,)]
 
 
-def test_devices_whose_ids_have_the_same_hash_are_told_apart(
+def test_devices_whose_ids_have_the_same_hash_are_distinguished(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(numbers, "crc32", lambda _: 7)
@@ -174,7 +174,7 @@ def test_what_was_counted_and_how_far_it_was_read_is_kept() -> None:
     assert dict(counts_in(connection)) == {"foreign": 3, "begun_at": NOON, "as_of": NOON + 1}
 
 
-def test_only_what_changes_answers_about_devices_is_told_as_different(tmp_path: Path) -> None:
+def test_only_changes_to_answers_about_devices_are_reported_as_different(tmp_path: Path) -> None:
     """A fleet of 10,000 homes says 167 times a second how one of them is."""
     store = opened(tmp_path)
     send(store, said_site("a", tags=("west",)), said_device("a", "d1"))

@@ -53,7 +53,7 @@ async def test_another_row_in_its_place_is_foreign_since_it_was_found() -> None:
     assert await found_since(ledger, replica) == pytest.approx(now, abs=0.01)
 
 
-async def test_one_that_went_and_came_back_begins_anew() -> None:
+async def test_a_difference_that_went_and_came_back_starts_over() -> None:
     ledger, replica = MemoryLedger(), with_foreign()
     async with keeping(replica=replica, ledger=ledger) as kept:
         kept.controller.offer(snapshot(*HOME.home.records.values(), at=clock()))
@@ -128,7 +128,7 @@ async def test_of_more_the_oldest_are_remembered() -> None:
     assert (len(found), FOREIGN.id in {key[2] for key in found}) == (FOUND_MAX, True)
 
 
-async def test_times_are_told_by_the_wall_clock_as_it_is_set_now() -> None:
+async def test_times_are_reported_by_the_wall_clock_as_it_is_set_now() -> None:
     report, calendar = await _report(with_foreign()), Calendar(shift=3600.0)
     assert FoundTimes(MemoryLedger(), "memory").date(report, clock(), calendar).records[0].since == (
         clock() + 3600

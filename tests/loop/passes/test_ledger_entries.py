@@ -1,4 +1,4 @@
-"""Another store, or an empty one, is filled: nobody changed anything in it behind our back."""
+"""Another store, or an empty one, is filled: its differences are no changes by another program."""
 
 from collections import Counter
 from collections.abc import Sequence

@@ -83,7 +83,7 @@ def test_what_was_written_as_planned_is_not_compared_again() -> None:
 
 
 @pytest.mark.parametrize(("drops_replaced", "stays"), [(True, False), (False, True)])
-def test_a_row_whose_entity_id_another_one_bears_is_remembered_where_it_stays(
+def test_a_row_whose_entity_id_another_one_has_is_remembered_where_it_stays(
     drops_replaced: bool, stays: bool
 ) -> None:
     replica, _ = filled([entity(1, entity_id="sensor.x")])
@@ -135,7 +135,7 @@ def test_the_next_pass_looks_at_what_changed_and_at_what_the_last_one_left() -> 
     assert set(memory.differences) == {device(1).key, device(2).key}
 
 
-def test_the_next_pass_looks_at_everything_where_nobody_knows_what_changed_or_was_left() -> None:
+def test_the_next_pass_looks_at_everything_if_changes_or_remains_are_unknown() -> None:
     memory, desired = leaving(is_known=True)
     assert memory.widened(None) is None
     since = Since(desired, frozenset({device(3).key}))

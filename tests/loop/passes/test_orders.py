@@ -18,7 +18,7 @@ FLOOR = Floor(floor_id="f", name="F")
 
 
 class OrderlyReplica(MemoryReplica):
-    """A replica that keeps the user's order, and says of which runs."""
+    """A replica that keeps the user's order, and records the runs."""
 
     keeps_order = True
 

@@ -1,4 +1,4 @@
-"""One pass, judged by what is in the replicas afterwards and by what the report says of it."""
+"""One pass, judged by the replicas after it and by its report."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -323,7 +323,7 @@ async def test_a_confirmed_absence_is_not_forgotten_while_one_replica_still_hold
     assert home.ledger.missed == {}
 
 
-async def test_a_write_that_was_cut_off_is_ours_whatever_happened_since(home: Home) -> None:
+async def test_a_write_that_was_cut_off_is_ours_in_every_case(home: Home) -> None:
     await home.warm_pass(snapshot(*HOME))
 
     class KilledError(BaseException):
@@ -362,7 +362,7 @@ async def test_a_record_whose_end_was_lost_is_ended_again_with_evidence(home: Ho
     await home.run(snapshot(*smaller))
     await home.run(snapshot(*smaller, at=NOON + 60))
     assert entity(2).key not in home.records.rows
-    # An InfluxDB that crashed has lost the tombstone; a record that nobody knows is beside it.
+    # An InfluxDB that crashed has lost the tombstone; an unknown record is beside it.
     home.records.rows |= {entity(2).key: gone, entity(9).key: gone}
     for replica in (home.rows, home.records):
         replica.edits += 1

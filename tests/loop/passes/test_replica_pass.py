@@ -29,7 +29,7 @@ from tests.strategies import homes
 
 
 class ExclusiveReplica(MemoryReplica):
-    """A replica of which only the holder of a claim writes."""
+    """A replica that only the holder of a claim writes."""
 
     is_exclusive = True
     is_inherited = True
@@ -42,7 +42,7 @@ class ExclusiveReplica(MemoryReplica):
 
 
 class CutOffReplica(ExclusiveReplica):
-    """One whose first write is known to nobody: it is carried out, and fails."""
+    """A replica whose first write has an unknown outcome: it is carried out, and raises."""
 
     def apply(self, operations: Sequence[Operation], run: Run) -> None:
         super().apply(operations, run)
@@ -118,7 +118,7 @@ def test_what_a_guard_holds_is_looked_at_again_with_what_changed(
     assert reported == read
 
 
-def test_what_still_waits_is_neither_read_nor_planned_nor_told_again() -> None:
+def test_what_still_waits_is_neither_read_nor_planned_nor_reported_again() -> None:
     home = snapshot(ENTRY, *(device(n) for n in range(50)), at=NOON)
     stand = Stand(home, stores_derived=True)
     smaller = changed(home, [ENTRY, *(device(n) for n in range(20))])
@@ -177,7 +177,7 @@ class NotingReplica(MemoryReplica):
         return "the outbox is full"
 
 
-def test_what_a_store_has_to_tell_is_reported_whether_the_pass_succeeds_or_fails() -> None:
+def test_a_stores_note_is_reported_whether_the_pass_succeeds_or_fails() -> None:
     stand = Stand(snapshot(ENTRY), stores_derived=True, replica=NotingReplica())
     (written,) = stand.one_pass(snapshot(ENTRY, device(1)), "apply").replicas
     assert (written.note, written.error) == ("the outbox is full", None)
@@ -243,7 +243,7 @@ def orphan_after_a_take_over(replica: MemoryReplica) -> RecordReport:
     return found
 
 
-def test_what_stands_in_an_exclusive_replica_is_ours_whoever_wrote_it() -> None:
+def test_everything_in_an_exclusive_replica_is_ours() -> None:
     found = orphan_after_a_take_over(ExclusiveReplica(stores_derived=False))
     assert (found.cause, found.outcome) == (Cause.PENDING, Outcome.WAITING)  # for its second look
     assert orphan_after_a_take_over(MemoryReplica(stores_derived=False)).cause == Cause.FOREIGN

@@ -127,7 +127,7 @@ def test_what_returned_to_a_store_of_records_is_ours_where_home_assistant_once_h
     }
 
 
-def test_a_foreign_row_that_home_assistant_once_had_is_told_from_a_strangers() -> None:
+def test_a_foreign_row_that_home_assistant_once_had_is_distinguished_from_a_strangers() -> None:
     class Rows(MemoryReplica):
         keeps_ledger = True
 
@@ -183,26 +183,26 @@ def test_a_pass_over_another_home_changes_nothing_and_leaves_nothing() -> None:
 
 
 class Attentive(MemoryReplica):
-    """A store that remembers what it was told."""
+    """A store that records the calls it receives."""
 
     keeps_order = True
 
     def __init__(self) -> None:
         super().__init__()
-        self.told: list[tuple[str, Any, Run]] = []
+        self.received: list[tuple[str, Any, Run]] = []
         self.digests: list[bool] = []
 
     def upkeep(self, desired: Snapshot, run: Run) -> None:
-        self.told.append(("upkeep", desired.home.records, run))
+        self.received.append(("upkeep", desired.home.records, run))
 
     def keep_order(self, positions: Mapping[Key, int], run: Run) -> None:
-        self.told.append(("order", positions, run))
+        self.received.append(("order", positions, run))
 
     def digest(self, *, seed: int | None = None, reread: bool = True) -> None:
         self.digests.append(reread)
 
 
-def test_a_store_is_told_of_the_pass_that_writes_it() -> None:
+def test_a_store_receives_the_run_of_the_pass_that_writes_it() -> None:
     area = Area(area_id="attic", name="Attic")
     home = snapshot(ENTRY, area, at=NOON - 5, positions={area.key: 0})
     replica = Attentive()
@@ -218,7 +218,7 @@ def test_a_store_is_told_of_the_pass_that_writes_it() -> None:
     )
     assert (run.desired, run.snapshot) == (home.home.row_versions, home)
     assert run.order == {area.key: 0}, "it is written with the rows"
-    assert replica.told == [("upkeep", home.home.records, msgspec.structs.replace(run, order=None))]
+    assert replica.received == [("upkeep", home.home.records, msgspec.structs.replace(run, order=None))]
 
 
 def test_a_pass_that_reads_all_rows_has_their_digest_made_of_what_it_read() -> None:

@@ -56,7 +56,7 @@ class PlacedLedger(MemoryLedger):
 
 
 class Starved(MemoryReplica):
-    """A store of which nothing fits into memory."""
+    """A store whose content does not fit into memory."""
 
     def data_version(self) -> int | None:
         raise MemoryError

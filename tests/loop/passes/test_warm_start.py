@@ -162,7 +162,7 @@ async def test_an_absence_that_another_pass_noted_ends_when_the_record_is_back(h
     assert home.sql("SELECT id FROM reconcile_absences") == []
 
 
-async def test_whoever_asks_for_more_than_the_outcome_gets_a_whole_pass(home: Home) -> None:
+async def test_a_request_for_more_than_the_outcome_gets_a_whole_pass(home: Home) -> None:
     await home.run()
     assert not await home.was_cut_short(mode="drift")
     assert not await home.was_cut_short(mode="observe")

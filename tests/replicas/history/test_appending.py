@@ -39,5 +39,5 @@ def test_what_a_trigger_alters_is_refused(connection: apsw.Connection) -> None:
         append(connection, "history", [Draft(record.key, "create", record, "1:a")], RUN)
 
 
-def test_only_revisions_dated_anew_are_worth_a_note(connection: apsw.Connection) -> None:
+def test_only_redated_revisions_are_noted(connection: apsw.Connection) -> None:
     assert note_of(append(connection, "history", [], RUN), NOON) is None

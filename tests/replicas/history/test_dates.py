@@ -99,7 +99,7 @@ def test_a_new_history_that_begins_in_1970_goes_on_with_the_true_time(history: H
     assert [at for _, at in times(history)] == [EPOCH, NOON]
 
 
-def test_years_of_history_are_not_dated_anew_by_a_clock_that_fell_back(history: HistoryFile) -> None:
+def test_years_of_history_are_not_redated_by_a_clock_that_was_set_back(history: HistoryFile) -> None:
     for year in range(1, 4):
         write(history, str(year), NOON + year * 365 * DAY)
     before = times(history)

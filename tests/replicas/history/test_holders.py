@@ -1,4 +1,4 @@
-"""Who ever bore an entity_id is looked up, not searched for: right whichever program wrote the revisions."""
+"""The holders of an entity_id are looked up, not searched for, and are right for revisions of any program."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The history file is kept small in short steps, of which any may be the last."""
+"""The history file is kept small in short steps, any of which may be the last."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -71,7 +71,7 @@ def test_a_page_of_a_long_timeline_and_the_home_as_of_a_time_read_little_of_the_
 
 
 @pytest.mark.parametrize("rev", ["2", "'x'", "9.5", "n.value * 3"])
-def test_revisions_are_counted_where_their_numbers_tell_nothing(
+def test_revisions_are_counted_where_their_numbers_are_unusable(
     history: HistoryFile, ledger: SqliteRows, rev: str
 ) -> None:
     one_pass(history, ledger, HOME)

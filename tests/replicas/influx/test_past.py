@@ -1,4 +1,4 @@
-"""Parts of a timeline, whatever the order in which its revisions arrive, and the home as it was."""
+"""Parts of a timeline, with its revisions arriving in any order, and the home in the past."""
 
 import pytest
 

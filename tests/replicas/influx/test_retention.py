@@ -55,7 +55,7 @@ def test_the_past_is_reported_where_all_of_it_is_kept(
     ("days_ago", "window_days_ago", "known_days_ago"),
     [(26, 31, 25), (31, 36, 25), (31, None, 25), (400, 405, 25), (0, 31, 0)],
 )
-def test_part_of_a_home_is_not_told_as_one(
+def test_part_of_a_home_is_not_returned_as_a_home(
     days_ago: float, window_days_ago: float | None, known_days_ago: float
 ) -> None:
     with pytest.raises(HistoryForgotten, match="keeps points for 30 days") as refused:

@@ -21,7 +21,7 @@ def words(log: MemoryLog) -> dict[str, tuple[str, str]]:
     return {check.name: (check.status, check.found) for check in examine_kafka(log, ADDRESS, "home")}
 
 
-def test_a_cluster_that_is_well_is_told_and_nothing_is_written() -> None:
+def test_a_healthy_cluster_is_reported_and_nothing_is_written() -> None:
     cluster, log = made()
     assert words(log)["topics"][1].endswith("do not exist yet; the first pass that writes creates them")
     log.create(NAMES.all)

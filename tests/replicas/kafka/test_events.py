@@ -92,7 +92,7 @@ def test_a_changed_id_ends_one_record_and_begins_another() -> None:
     assert reported == [(device(1).id, "d"), (device(2).id, "c"), (device(3).id, "c")]
 
 
-def test_what_stood_there_is_told_even_if_it_is_no_record() -> None:
+def test_the_old_value_is_reported_even_if_it_is_not_a_record() -> None:
     [operation] = operations(snapshot(entity(1, name="a")), snapshot(entity(1, name="b")))
     odd = msgspec.structs.replace(operation, before=StoredRow(entity(1).key, {"payload": "rubbish"}))
     [event] = events_of([odd], RUN, WRITER, is_filling=False)

@@ -99,7 +99,7 @@ def test_a_topic_that_is_missing_alone_is_made_and_filled() -> None:
     assert len(kept.cluster.entries("homes.device")) == 1
 
 
-def test_whoever_wrote_before_is_shut_out_before_anything_is_read() -> None:
+def test_an_earlier_writer_is_fenced_off_before_anything_is_read() -> None:
     kept = Kept()
     kept.reconcile(HOME)
     later = Kept(cluster=kept.cluster)
@@ -107,7 +107,7 @@ def test_whoever_wrote_before_is_shut_out_before_anything_is_read() -> None:
     assert later.log.calls.index("take_over") < later.log.calls.index("follow")
 
 
-def test_what_somebody_else_writes_moves_the_data_version_and_what_we_write_does_not() -> None:
+def test_another_writer_moves_the_data_version_and_our_own_writes_do_not() -> None:
     kept = Kept()
     kept.reconcile(HOME)
     before = kept.records.data_version()
@@ -187,7 +187,7 @@ def test_after_a_failure_everything_is_read_again_on_new_connections() -> None:
     assert kept.log.calls == ["describe", "take_over", "ends", "follow", "read_to"]
 
 
-def test_a_reason_that_the_topics_give_is_told_instead_of_a_timeout() -> None:
+def test_a_reason_given_by_the_topics_is_reported_instead_of_a_timeout() -> None:
     kept = Kept()
     kept.reconcile(HOME)
     state = kept.cluster.states["homes.area"]
@@ -218,7 +218,7 @@ def test_a_record_that_is_too_large_is_named_and_the_others_are_written() -> Non
     assert set(kept.records.observe().versions) == {ENTRY.key, device(1).key}
 
 
-def test_whoever_only_looks_writes_nothing_and_shuts_nobody_out() -> None:
+def test_a_reader_writes_nothing_and_fences_off_no_writer() -> None:
     kept = Kept()
     kept.reconcile(HOME)
     looking = Kept(cluster=kept.cluster, read_only=True)
@@ -241,7 +241,7 @@ def test_a_home_that_is_lost_is_neither_read_nor_written() -> None:
     assert kept.cluster.transactions == written
 
 
-def test_what_an_earlier_owner_left_is_told_apart_until_it_is_booked() -> None:
+def test_what_an_earlier_owner_left_is_distinguished_until_it_is_recorded() -> None:
     kept = Kept()
     assert not kept.records.observe().is_inherited  # other programs may write at any time
     kept.claim.is_exclusive = True
@@ -254,7 +254,7 @@ def test_what_an_earlier_owner_left_is_told_apart_until_it_is_booked() -> None:
     assert not records.observe().is_inherited
 
 
-def test_messages_of_others_are_told_of_once() -> None:
+def test_messages_of_others_are_reported_once() -> None:
     kept = Kept()
     kept.reconcile(HOME)
     kept.cluster.put("homes.device", b"rubbish", b"x")

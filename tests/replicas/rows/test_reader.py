@@ -1,4 +1,4 @@
-"""Reading rows: whatever is in the tables has a version and can be read under the key it is listed by."""
+"""Reading rows: any content of the tables has a version and can be read under the key it is listed by."""
 
 from pathlib import Path
 

@@ -167,7 +167,7 @@ HAPPENINGS = (
 
 @pytest.mark.parametrize("is_log_empty", [pytest.param(True, marks=pytest.mark.slow), False])
 @pytest.mark.parametrize("happens", HAPPENINGS)
-def test_whatever_happens_to_the_files_we_see_what_others_see_and_write_where_they_read(
+def test_after_any_change_of_the_files_we_see_what_others_see_and_write_where_they_read(
     file: ApswFile,
     reader: ApswFile,
     other: Path,

@@ -271,7 +271,7 @@ def test_a_file_that_others_make_or_remove_is_reported_from_one_that_we_made(tmp
 
 
 @pytest.mark.parametrize("value", ["CAST(x'ff' AS TEXT)", "'{'"])
-def test_what_nobody_can_read_is_a_rejection_and_not_a_crash(tmp_path: Path, value: str) -> None:
+def test_an_unreadable_value_is_a_rejection_and_not_a_crash(tmp_path: Path, value: str) -> None:
     path = tmp_path / "it.db"
     with apsw.Connection(str(path)) as connection:
         connection.execute(f"CREATE TABLE t AS SELECT {value} AS v")
@@ -338,7 +338,7 @@ def test_in_a_calm_moment_the_log_is_emptied_however_short_it_is(tmp_path: Path)
     with reader_of(file.path):
         write(file, "INSERT INTO t VALUES (2)")
         assert not file.shorten_log(is_calm=True)
-        assert file.held_log_bytes > 0, "somebody reads what was there before"
+        assert file.held_log_bytes > 0, "another program still reads the old content"
     assert file.shorten_log(is_calm=True)
     assert (log.stat().st_size, file.held_log_bytes) == (0, 0)
     file.close()

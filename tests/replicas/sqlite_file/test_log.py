@@ -31,7 +31,7 @@ def test_a_small_commit_does_not_move_what_another_program_wrote(tmp_path: Path)
 
 
 @pytest.mark.slow
-def test_a_log_that_nobody_had_time_to_move_is_moved_by_whoever_commits(
+def test_a_log_left_in_place_too_long_is_moved_by_the_next_commit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("engine.replicas.sqlite_file.log._PAGES_OF_ALL_MAX", 17_000)

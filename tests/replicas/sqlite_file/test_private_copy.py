@@ -1,4 +1,4 @@
-"""A dry run reads whatever state a file was left in, and leaves file and folder byte for byte as they were."""
+"""A dry run reads a file left in any state, and leaves file and folder byte for byte unchanged."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Numbers of claims: a later owner's is larger, whatever the clocks say."""
+"""Numbers of claims: a later owner's is larger, regardless of the clocks."""
 
 from engine.claims import LastingClaim
 from engine.core.words import SyncStatus
@@ -9,7 +9,7 @@ from engine.sites.sharing.claim_numbers import ClaimNumbers
 CLAIM, LATER = LastingClaim("s1", "a@1"), LastingClaim("s1", "a@2")
 
 
-def hear(known: KnownSites, owner: str, claim: int) -> None:
+def receive(known: KnownSites, owner: str, claim: int) -> None:
     known.note(
         SiteStatus(site="s1", owner=owner, claim=claim, stage="kept", status=SyncStatus.IN_SYNC, ts_ms=1)
     )
@@ -28,21 +28,21 @@ def test_a_claim_keeps_its_number_and_another_one_has_another() -> None:
     assert "s1" not in numbers
 
 
-def test_it_is_larger_than_what_was_heard_before_and_later() -> None:
+def test_it_is_larger_than_any_received_before_and_later() -> None:
     known = KnownSites(1)
     numbers = ClaimNumbers("a", known)
-    hear(known, "b", 100)
+    receive(known, "b", 100)
     assert numbers.number("s1", CLAIM, 10) == 101
-    hear(known, "a", 101)  # its own status returns
+    receive(known, "a", 101)  # its own status returns
     assert numbers.number("s1", CLAIM, 10) == 101
-    hear(known, "b", 101)
+    receive(known, "b", 101)
     assert numbers.number("s1", CLAIM, 10) == 102
-    hear(known, "b", 200)
+    receive(known, "b", 200)
     assert numbers.number("s1", CLAIM, 10) == 201
 
 
-def test_one_that_was_made_by_a_clock_of_long_ago_is_made_anew() -> None:
-    """Others believe no claim of the future, so who began without a clock may have heard of none."""
+def test_one_made_by_a_clock_of_long_ago_is_replaced() -> None:
+    """Others trust no claim from the future, so a process that started without a clock may have received none."""
     numbers = ClaimNumbers("a", KnownSites(1))
     assert numbers.number("s1", CLAIM, 10) == 10
     assert numbers.number("s1", CLAIM, 10 + AHEAD_MS) == 10

@@ -33,7 +33,7 @@ def test_rows_that_can_be_had_again_go_with_their_folder(state: Path) -> None:
     assert list(state.iterdir()) == []
 
 
-def test_a_history_and_whatever_else_is_there_stay(state: Path) -> None:
+def test_a_history_and_all_other_files_stay(state: Path) -> None:
     for name in ("history.db", "paused", "notes.txt"):
         (state / "one" / name).write_text("x", encoding="utf-8")
     assert remove_left(state / "one")
@@ -46,7 +46,7 @@ def test_a_folder_that_was_not_given_up_in_an_orderly_way_is_not_looked_at(state
     assert left_before(state, NOON + 1e9) == []
 
 
-def test_rows_that_somebody_wrote_since_are_kept(state: Path) -> None:
+def test_rows_that_another_program_changed_since_are_kept(state: Path) -> None:
     os.utime(state / "one" / "rows.db", (NOON + 1, NOON + 1))
     assert left_before(state, NOON + 1e9) == []
 

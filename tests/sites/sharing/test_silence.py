@@ -1,4 +1,4 @@
-"""A process that dies without a word: its homes are unknown two minutes after its last message, for whoever heard of them."""
+"""A process that dies silently: its homes are unknown two minutes after its last message, for all that received it."""
 
 from collections.abc import Callable
 from pathlib import Path

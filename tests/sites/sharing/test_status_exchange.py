@@ -106,7 +106,7 @@ def said(topic: MemoryTopic) -> dict[str, tuple[str, str, str]]:
     return {s.site: (s.owner, s.stage, s.status) for s in topic.known().sites.values()}
 
 
-async def test_each_tells_of_its_homes_and_hears_of_the_others() -> None:
+async def test_each_publishes_its_homes_and_receives_the_others() -> None:
     topic = MemoryTopic()
     one, two = Process(topic, "one"), Process(topic, "two")
     one.keep("s1", "in_sync", NamedClaim("s1"))
@@ -119,7 +119,7 @@ async def test_each_tells_of_its_homes_and_hears_of_the_others() -> None:
     assert said(topic) == {"s1": ("one", "kept", "in_sync"), "s2": ("two", "kept", "blocked")}
     assert one.exchange.known.sites["s2"].url == "http://two:8099"
     assert one.exchange.known.workers["two"].settings == {"s1": "digest", "s2": "digest"}
-    assert len(topic.log) == 4  # nobody repeats what did not change
+    assert len(topic.log) == 4  # no process repeats an unchanged status
 
 
 async def test_a_home_that_is_given_up_has_a_last_word_and_the_next_owner_a_higher_claim() -> None:
@@ -156,7 +156,7 @@ async def test_who_lost_a_claim_says_nothing_more_and_what_comes_late_is_outbid(
         await eventually(lambda: said(topic)["s1"] == ("two", "kept", "out_of_sync"))
 
 
-async def test_a_claim_that_nobody_could_outbid_makes_no_home_unknown() -> None:
+async def test_a_claim_that_no_owner_could_exceed_makes_no_home_unknown() -> None:
     topic = MemoryTopic()
     one, two = Process(topic, "one"), Process(topic, "two")
     forged = SiteStatus(
@@ -179,7 +179,9 @@ async def test_a_claim_that_nobody_could_outbid_makes_no_home_unknown() -> None:
 
 
 @pytest.mark.parametrize("claim", [None, AHEAD])
-async def test_a_home_that_somebody_removes_while_it_is_kept_is_said_again_at_once(claim: int | None) -> None:
+async def test_a_home_removed_elsewhere_while_it_is_kept_is_published_again_at_once(
+    claim: int | None,
+) -> None:
     topic = MemoryTopic()
     one = Process(topic, "one")
     one.keep("s1", "in_sync", NamedClaim("s1"))
@@ -213,7 +215,7 @@ async def test_a_home_that_others_know_and_its_owner_has_no_file_of_is_unconfigu
         await eventually(lambda: two.exchange.unconfigured == ())
 
 
-async def test_trouble_is_told_once_and_all_is_said_again_after_it() -> None:
+async def test_trouble_is_reported_once_and_everything_is_published_again_after_it() -> None:
     topic = MemoryTopic()
     one = Process(topic, "one")
     one.end.error = ReplicaUnavailable("kafka", "Its disk is full.")
@@ -278,7 +280,7 @@ async def test_an_ownership_announces_what_it_loses() -> None:
     assert said(topic) == {"s1": ("one", "released", "unknown")}
 
 
-async def test_a_file_that_is_called_like_no_home_is_not_told_of() -> None:
+async def test_a_file_whose_name_no_home_can_have_is_not_published() -> None:
     topic = MemoryTopic()
     one = Process(topic, "one")
     broken = SiteFile(Path("My Home.toml"), "My Home", (1, 1, 1))

@@ -8,7 +8,7 @@ from engine.sites.sharing.worker_messages import WorkerMessages, abandoned
 WORKER = WorkerStatus(worker="a", state="active", ts_ms=1, settings={"s1": "x"})
 
 
-def test_it_is_told_when_it_changes_and_once_a_minute() -> None:
+def test_it_is_published_when_it_changes_and_once_a_minute() -> None:
     messages = WorkerMessages()
     assert [at for at in range(130) if messages.take(replace(WORKER, ts_ms=at), at)] == [0, 60, 120]
     assert messages.take(replace(WORKER, state="drained"), 130)

@@ -15,7 +15,7 @@ IDS = [f"light.n{number}" for number in range(40)]
 
 
 class Core:
-    """Refuses whatever holds one of the entity_ids at fault."""
+    """Refuses every request with one of the entity_ids at fault."""
 
     def __init__(self, is_at_fault: Callable[[str], bool], code: str = "unknown_error") -> None:
         self._is_at_fault = is_at_fault
@@ -68,7 +68,7 @@ async def test_a_core_that_refuses_everything_is_not_asked_for_ever(monkeypatch:
     assert len(core.asked) <= 11, "the tries, and whether the command works at all"
 
 
-async def test_a_command_that_fails_whatever_it_is_asked_for_is_no_matter_of_rows() -> None:
+async def test_a_command_that_always_fails_is_not_blamed_on_rows() -> None:
     with pytest.raises(CommandFailed, match="unknown_error"):
         await ask_for_entries(Broken(lambda _: True), IDS[:1], 10, quiet)
 

@@ -1,4 +1,4 @@
-"""What changed between two listings: the same whether somebody knew it or it has to be found out."""
+"""The changes between two listings: the same whether the caller gives them or they are computed."""
 
 from engine.sources.answers.interning import Interner
 from engine.sources.answers.listing import Known, Listing, known_record
@@ -15,7 +15,7 @@ def test_changes_are_found_by_the_rows_themselves() -> None:
     assert Listing([two, one]).changes_since(Listing([one, two])) == ([], [])
 
 
-def test_an_equal_row_that_was_read_anew_is_a_change() -> None:
+def test_an_equal_row_that_was_read_again_is_a_change() -> None:
     before, after = row(1), row(1)
     added, gone = Listing([after]).changes_since(Listing([before]))
     assert added[0] is after

@@ -46,7 +46,7 @@ async def test_recovery_mode_is_reported_though_its_lists_look_complete(tmp_path
     assert sum(key.registry == "device" for key in snapshot.home.records) == 1
 
 
-async def test_two_files_are_enough_and_tell_nothing_of_the_rest(tmp_path: Path) -> None:
+async def test_two_files_are_enough_and_reveal_nothing_about_the_rest(tmp_path: Path) -> None:
     snapshot = await read(write_capture(tmp_path, home()))
 
     assert snapshot.reading.registries == {"device", "entity"}
@@ -128,7 +128,7 @@ async def test_what_has_no_extended_row_is_read_from_the_list(
 
 
 @pytest.mark.parametrize("version", ["2024.3.3", "2026.11.0"])
-async def test_without_a_version_the_aliases_tell_their_form(version: str, tmp_path: Path) -> None:
+async def test_without_a_version_the_aliases_show_their_form(version: str, tmp_path: Path) -> None:
     folder = DATA / version / "rich"
     names = ("device_registry_list", "entity_registry_list", "entity_registry_get_entries")
     reported = await read(folder)

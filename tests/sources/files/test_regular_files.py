@@ -1,4 +1,4 @@
-"""Only plain files are read, whatever is in a folder under the name of one."""
+"""Only regular files are read, even if a folder has something else under a file's name."""
 
 import errno
 import os
@@ -34,7 +34,7 @@ def test_more_than_the_bound_is_refused(tmp_path: Path) -> None:
 def test_what_is_no_plain_file_is_refused_at_once(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "it"
     if kind == "fifo":
-        os.mkfifo(path)  # nobody writes to it: a plain open would wait forever
+        os.mkfifo(path)  # without a writer, a plain open would wait forever
     elif kind == "device":
         path.symlink_to("/dev/zero")
     else:

@@ -82,7 +82,7 @@ def call_a_device_none(stores: Stores) -> None:
     two["device_id"] = None
 
 
-def order_areas_anew(stores: Stores) -> None:
+def reorder_areas(stores: Stores) -> None:
     rows_of(stores, "area").reverse()
 
 
@@ -97,7 +97,7 @@ PLAIN = [
     rename_an_entity,
     swap_two_entity_ids,
     call_a_device_none,
-    order_areas_anew,
+    reorder_areas,
     list_nothing_as_deleted,
 ]
 
@@ -166,7 +166,7 @@ def test_where_more_changed_all_is_read(stores: Stores, change: Callable[[Stores
 
 
 @pytest.mark.parametrize("seed", first_quick(range(4)))
-def test_whatever_becomes_of_the_files(stores: Stores, seed: int) -> None:
+def test_after_any_change_of_the_files(stores: Stores, seed: int) -> None:
     random, remembered = Random(seed), RememberedFiles("test")
     for at in range(1, 12):
         rows = rows_of(stores, random.choice(["device", "entity", "area", "label", "floor"]))
@@ -185,7 +185,7 @@ def test_whatever_becomes_of_the_files(stores: Stores, seed: int) -> None:
 
 def test_what_was_learned_has_every_row_in_its_list_s_order(stores: Stores) -> None:
     remembered = RememberedFiles("test")
-    for change in (lambda _: None, remove_a_device, rename_an_entity, order_areas_anew):
+    for change in (lambda _: None, remove_a_device, rename_an_entity, reorder_areas):
         change(stores)
         snapshot = read(remembered, stores, 1.0)
         learned = remembered.learned()

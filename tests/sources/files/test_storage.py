@@ -299,7 +299,7 @@ async def test_files_written_while_they_are_read_are_read_again(config: Path) ->
     )
 
 
-async def test_files_that_nobody_wrote_are_read_once(config: Path) -> None:
+async def test_unwritten_files_are_read_once(config: Path) -> None:
     reads: list[int] = []
     source = StorageSource(config, clock=iter([1.0, 2.0, 3.0]).__next__, between=lambda: reads.append(1))
 

@@ -74,7 +74,7 @@ def test_the_stores_own_bookkeeping_is_dropped_and_unknown_keys_are_not() -> Non
     assert record.extra == {"brand_new": 1}
 
 
-def test_devices_tell_what_they_were_split_from() -> None:
+def test_devices_name_the_device_they_were_split_from() -> None:
     common = {"composite_device_id": "old", "composite_primary_config_entry": "c2"}
     rows: list[dict[str, Any]] = [
         {"id": "n1", "config_entry_id": "c1", **common},

@@ -211,7 +211,7 @@ async def test_a_cancelled_caller_is_only_cancelled_and_the_connection_is_closed
         await fake.wait_until(lambda fake: fake._clients == [])
 
 
-async def test_whoever_outlives_the_connection_is_told_that_it_is_closed() -> None:
+async def test_a_caller_that_outlives_the_connection_learns_that_it_is_closed() -> None:
     async with fake_home_assistant() as fake, anyio.create_task_group() as tasks:
         async with open_connection(fake.uri, TOKEN) as connection:
             areas = await connection.subscribe("subscribe_events", event_type="area_registry_updated")

@@ -158,7 +158,7 @@ async def test_another_service_on_the_port_is_recognised(said: bytes, kind: type
 
 
 @pytest.mark.anyio
-async def test_a_port_nobody_listens_on_is_unavailable() -> None:
+async def test_a_port_without_a_listener_is_unavailable() -> None:
     async with fake_home_assistant() as fake:
         uri = fake.uri
     failure = await failure_of_opening(uri)

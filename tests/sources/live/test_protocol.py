@@ -312,9 +312,7 @@ def everything_said(error: BaseException) -> str:
 
 
 @given(st.sampled_from([Phase.WAITING, Phase.AUTHENTICATING, Phase.READY]), st.lists(frames, max_size=3))
-def test_whatever_arrives_is_understood_or_refused_without_the_token(
-    phase: Phase, arriving: list[Any]
-) -> None:
+def test_any_input_is_parsed_or_refused_without_showing_the_token(phase: Phase, arriving: list[Any]) -> None:
     protocol = protocol_in(phase)
     refusals: list[EngineError] = []
     for frame in arriving:

@@ -113,7 +113,7 @@ async def test_an_entity_that_was_renamed_and_removed_between_two_looks_is_gone(
         assert before.home.records.keys() - after.home.records.keys() == {Key("entity", row["id"])}
 
 
-async def test_an_entity_id_that_another_entity_bears_unannounced_is_no_contradiction() -> None:
+async def test_an_entity_id_that_another_entity_has_unannounced_is_no_contradiction() -> None:
     async with watched() as home:
         before = await home.watch.read(quiet)
         old = home.entities["sensor.renamed_one"]
@@ -286,7 +286,7 @@ async def test_nothing_is_confirmed_over_events_that_were_not_looked_at() -> Non
 
 
 @pytest.mark.parametrize("is_taken", [True, False])
-async def test_what_was_told_to_be_removed_is_evidence_in_a_full_read_as_well(is_taken: bool) -> None:
+async def test_a_reported_removal_is_evidence_in_a_full_read_too(is_taken: bool) -> None:
     async with watched() as home:
         await home.watch.read(quiet)
         row = home.entities.pop("sensor.renamed_one")

@@ -1,11 +1,11 @@
-"""Equal bytes have equal fingerprints, and nobody outside can know which."""
+"""Equal bytes have equal fingerprints, which an outsider cannot predict."""
 
 import msgspec
 
 from engine.sources.unchanged.fingerprint import Fingerprint
 
 
-def test_equal_bytes_have_equal_fingerprints_whatever_holds_them() -> None:
+def test_equal_bytes_have_equal_fingerprints_in_any_container() -> None:
     fingerprint = Fingerprint()
     text = b'{"id":1}'
 

@@ -120,7 +120,7 @@ async def test_a_device_that_moves_is_one_event_with_its_entities(rows: Path) ->
     shown = (await view(rows, None, 100)).changes
     assert [len(change.with_it) for change in shown] == [0, 0, len(ids)]
     assert shown[2].registry == "device"
-    # A page that would end amid the entities continues to their device.
+    # A page that would end among the entities continues to their device.
     page = await view(rows, None, 3)
     assert [change.registry for change in page.changes] == ["entity", "entity", "device"]
     assert page.older is None

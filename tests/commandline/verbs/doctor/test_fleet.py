@@ -25,7 +25,7 @@ def loaded(**more: object) -> LoadedSettings:
 
 
 class MemoryFleet:
-    """A fleet of one process, of which nothing is asked over a network."""
+    """A fleet of one process, without a network."""
 
     partitions = 4
 
@@ -73,7 +73,7 @@ def test_a_fleet_that_is_well(fleet: MemoryFleet) -> None:
     }
 
 
-def test_homes_of_which_processes_have_different_settings_are_named(fleet: MemoryFleet) -> None:
+def test_homes_with_different_settings_in_processes_are_named(fleet: MemoryFleet) -> None:
     here = settings_digest(loaded().settings)
     fleet.tell_worker("a", s1=here, s2="x", s3=None)
     fleet.tell_worker("b", s1="other", s2="x")

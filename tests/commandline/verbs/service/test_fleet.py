@@ -22,7 +22,7 @@ NOW_MS = 1_800_000_000_000
 
 
 class MemoryFleet:
-    """A cluster with two processes, of which nothing is asked over a network."""
+    """A cluster with two processes, without a network."""
 
     def __init__(self) -> None:
         self.names = TopicNames("homes")

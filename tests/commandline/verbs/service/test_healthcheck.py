@@ -129,7 +129,7 @@ def test_an_unknown_port_has_to_be_told(reconcile: Reconcile, monkeypatch: pytes
     assert "--url" in err
 
 
-def test_it_loads_no_library_when_told_whom_to_ask() -> None:
+def test_it_loads_no_library_when_given_the_address() -> None:
     program = (
         "import sys\nfrom engine.__main__ import main\n"
         "main(['healthcheck', '--url', 'http://127.0.0.1:1'])\n"

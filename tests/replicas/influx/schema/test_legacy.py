@@ -45,7 +45,7 @@ def test_what_home_assistant_does_not_have_is_removed_and_still_there() -> None:
     assert report.stale_duplicates == ()
 
 
-def test_a_bucket_without_old_measurements_has_nothing_to_tell_and_nothing_is_written() -> None:
+def test_a_bucket_without_old_measurements_yields_nothing_and_nothing_is_written() -> None:
     wire = MemoryWire(lambda: 0.0)
     report = find_legacy(wire, HOME, start_ns=5)
     assert (report.series, report.removed, wire.bodies) == (0, (), [])

@@ -65,7 +65,7 @@ def test_without_areas_nothing_is_counted_by_them() -> None:
     assert counts(LAMP, registries=("device",)) == {}
 
 
-def test_an_area_bears_its_name() -> None:
+def test_an_area_has_its_own_name() -> None:
     lines = [parse_line(line) for line in count_lines("home", snapshot(*HOME), (), 5)]
     names = {tags["area"]: fields["area_name"] for _, tags, fields, _ in lines}
     assert names == {"-": "-", "kitchen": "Die Küche", "attic": "Attic"}

@@ -50,7 +50,7 @@ def test_what_a_newer_program_wrote_hinders_its_own_home_alone() -> None:
     assert len(a.observe().versions) == 2
 
 
-def test_a_group_that_may_not_be_used_is_told_before_a_writer_is_made_or_anything_is_read() -> None:
+def test_a_forbidden_group_is_reported_before_a_writer_is_made_or_anything_is_read() -> None:
     shared = Shared()
     a, _ = shared.filled("a", "b")
     shared.log.group_failure = ReplicaRejected("kafka", "This user may not use the consumer group.")

@@ -88,10 +88,10 @@ def test_a_home_that_asks_nothing_hears_of_a_failure_with_its_next_look_at_what_
     assert b.data_version() == 0
 
 
-def test_what_one_home_heard_lately_the_others_see_without_asking() -> None:
+def test_what_one_home_received_lately_the_others_see_without_asking() -> None:
     shared = Shared()
     a, b = shared.filled("a", "b")
-    assert b.file_signature() is None, "nobody listened"
+    assert b.file_signature() is None, "nothing was read yet"
     a.data_version()
     seen = [home.file_signature() for home in (a, b)]
     assert None not in seen
@@ -117,7 +117,7 @@ def test_a_failure_that_one_home_met_changes_what_the_others_see() -> None:
         b.data_version()
 
 
-def test_whoever_asks_what_changed_waits_for_nobody() -> None:
+def test_asking_what_changed_never_waits() -> None:
     shared = Shared()
     a, b = shared.filled("a", "b")
     seen: list[int] = []

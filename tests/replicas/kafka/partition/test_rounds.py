@@ -46,7 +46,7 @@ def test_what_is_asked_while_one_works_is_answered_in_one_go() -> None:
     assert answering.sizes == [3]
 
 
-def test_whoever_only_works_when_nobody_does_waits_for_nobody() -> None:
+def test_a_caller_that_only_works_when_idle_never_waits() -> None:
     rounds, done = Answering().rounds, list[str]()
     rounds.do_if_idle(lambda: rounds.do_if_idle(lambda: done.append("inner")))
     assert done == []
@@ -70,7 +70,7 @@ def test_a_failure_is_raised_in_every_thread_that_asked(error: ReplicaUnavailabl
     answering.rounds.ask(Request())
 
 
-def test_a_thread_that_is_cut_off_leaves_nobody_waiting() -> None:
+def test_a_thread_that_is_cut_off_leaves_no_caller_waiting() -> None:
     answering = Answering()
     answering.error = KeyboardInterrupt()
     with ThreadPoolExecutor(2) as threads:
@@ -83,7 +83,7 @@ def test_a_thread_that_is_cut_off_leaves_nobody_waiting() -> None:
     answering.rounds.ask(Request())
 
 
-def test_whoever_waits_for_nothing_any_more_stops_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_caller_with_nothing_left_to_wait_for_stops_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_STEP_SECONDS", 0.0)
     answering = Answering()
 

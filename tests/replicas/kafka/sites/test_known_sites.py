@@ -82,7 +82,7 @@ def test_what_is_strange_is_counted_and_changes_nothing() -> None:
     assert known.sites["s1"].owner == "a"
 
 
-def test_a_claim_that_nobody_could_outbid_hides_no_home() -> None:
+def test_a_claim_that_no_owner_could_exceed_hides_no_home() -> None:
     """Nor does a tombstone with one, nor either in a partition where compaction would keep it."""
     largest = 253_402_300_799_999
     known = KnownSites(1)
@@ -97,7 +97,7 @@ def test_a_claim_that_nobody_could_outbid_hides_no_home() -> None:
     assert known.strange == 3
 
 
-def test_who_is_silent_is_counted_as_gone_and_a_home_that_nobody_speaks_for_as_unowned() -> None:
+def test_a_silent_process_counts_as_gone_and_its_homes_as_unowned() -> None:
     known = KnownSites(1)
     for name in ("a", "b"):
         fold(known, encode_worker(TOPIC, WorkerStatus(worker=name, state="active", ts_ms=1)))

@@ -77,7 +77,7 @@ def test_what_is_not_known_now_is_unknown(said: SiteStatus, members: tuple[Worke
     assert found.unowned == (("s1",) if members == () else ())
 
 
-def test_processes_that_are_drained_away_or_silent_are_told_apart() -> None:
+def test_drained_gone_and_silent_processes_are_distinguished() -> None:
     members = (ALL, Worker("stranger", "10.0.0.9", (5,)))
     found = fleet(
         worker("a"), worker("d", state="drained"), worker("gone"), worker("old", ts_ms=MS - 200_000),

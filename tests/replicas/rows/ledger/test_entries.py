@@ -160,7 +160,7 @@ def test_a_feed_that_another_program_damaged_is_refused_and_does_not_hold_up_a_p
     assert not one_pass(rows, rows, HOME, at=NOON + 1).operations
 
 
-def test_a_registry_that_nobody_has_in_what_was_applied_is_passed_over(rows: SqliteRows) -> None:
+def test_a_registry_absent_from_what_was_applied_is_skipped(rows: SqliteRows) -> None:
     one_pass(rows, rows, HOME)
     sql(rows.path, "UPDATE reconcile_applied SET registry = '[]' WHERE registry = 'device'")
     sql(rows.path, "UPDATE reconcile_meta SET value = 0 WHERE name = 'row_layout'")

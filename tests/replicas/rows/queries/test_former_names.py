@@ -1,4 +1,4 @@
-"""Names that no row bears any more are found in the feed and the tombstones."""
+"""Names that no row has any more are found in the feed and the tombstones."""
 
 from collections.abc import Iterator
 from pathlib import Path

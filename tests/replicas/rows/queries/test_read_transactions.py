@@ -161,7 +161,7 @@ async def test_the_data_version_shows_of_every_commit_and_of_another_file(
     assert reader.data_version() is None
 
 
-async def test_a_locked_file_has_no_data_version_and_nobody_waits(
+async def test_a_locked_file_has_no_data_version_and_delays_no_reader(
     reader: SqliteRowsReader, path: Path
 ) -> None:
     sql(path, "PRAGMA journal_mode = delete")

@@ -1,4 +1,4 @@
-"""What a search looks through: every name, id and model of a row, whoever wrote it, and what it was called before."""
+"""The texts that a search covers: every name, id and model of a row, by any writer, and its earlier names."""
 
 import apsw
 import pytest

@@ -1,4 +1,4 @@
-"""What somebody types is completed by the names in the rows file, whoever wrote it; nothing is left beside it."""
+"""Typed input is completed by the names in the rows file, by any writer; nothing is left beside it."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A restore is whole or not there, keeps what it replaces, and lets nobody take other changes for those they wait for."""
+"""A restore is complete or absent, keeps what it replaces, and never lets a reader mistake other changes for the awaited ones."""
 
 import os
 import signal
@@ -36,7 +36,7 @@ restore_rows(Path(sys.argv[1]), Path(sys.argv[2]), 0.0, on_step)
 
 @pytest.fixture
 def rows(tmp_path: Path) -> Path:
-    """The rows file, of which there is a snapshot, and which has gone on since."""
+    """A rows file with a snapshot, changed since."""
     path = tmp_path / "rows.db"
     records = captured_records("2026.11.0")
     store = open_rows(path)

@@ -37,6 +37,6 @@ def test_everyone_in_the_way_is_found_and_gives_way(table: apsw.Connection) -> N
     assert left == [("parked 1", "A"), ("parked 2", "B"), ("light.x", "C"), ("light.y", "D")]
 
 
-def test_nobody_is_in_the_way_of_an_unchanged_name(table: apsw.Connection) -> None:
+def test_nothing_blocks_an_unchanged_name(table: apsw.Connection) -> None:
     clearing = find_conflicts(table, {"light.a": "A"}, {Key("entity", "A")})
     assert (clearing.parked, clearing.displaced, clearing.adopted) == ([], [], {})

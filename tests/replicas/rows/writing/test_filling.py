@@ -54,7 +54,7 @@ def test_any_home_that_was_filled_is_in_sync(records: list[Record], batch: int) 
         rows.close()
 
 
-def test_rows_need_no_second_look_whatever_they_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_need_no_second_look_with_any_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(filling, "check_rows", None)  # calling it fails
     rows = open_rows(tmp_path / "rows.db")
     one_pass(rows, rows, snapshot(*HOME))

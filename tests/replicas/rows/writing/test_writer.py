@@ -45,7 +45,7 @@ def test_last_seen_moves_only_in_rows_that_change(tmp_path: Path) -> None:
 def test_an_update_leaves_alone_what_does_not_differ(tmp_path: Path) -> None:
     rows = open_rows(tmp_path / "rows.db")
     one_pass(rows, rows, snapshot(ENTRY, device(1), entity(1)))
-    # Triggers show which columns a statement sets, whatever their values.
+    # Triggers show which columns a statement sets, for any values.
     for column in ("name", "unique_id"):
         sql(
             rows.path,
