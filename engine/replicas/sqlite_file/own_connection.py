@@ -2,7 +2,8 @@
 
 import errno
 import os
-from contextlib import suppress
+from contextlib import closing, suppress
+from functools import cache
 from pathlib import Path
 
 import apsw
@@ -74,15 +75,13 @@ class OwnConnection:
     def create(self) -> apsw.Connection:
         """The connection, creating the file if it is missing. Raises OSError."""
         make_folder(self._path.parent)
-        # Names of people and rooms are private. SQLite gives the -wal and -shm files the same mode.
-        with suppress(FileExistsError):
-            os.close(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR, OWNER_ONLY))
-            self._is_made = True
+        self._is_made = _make_file(self._path, gives_back=self._gives_back) or self._is_made
         connection = self.open()
         self.log.has_changed_file = True
         if connection is None:
             raise FileNotFoundError(errno.ENOENT, "it is a link to a file that is not there")
-        if self._gives_back:  # in a file that holds something it changes nothing
+        # In a file that holds something it changes nothing, but may write a page.
+        if self._gives_back and connection.pragma("auto_vacuum") != INCREMENTAL:
             connection.pragma("auto_vacuum", INCREMENTAL)
         return connection
 
@@ -140,3 +139,52 @@ class OwnConnection:
         if self.group.is_doubtful and not self._never_waits:
             check_sound(connection)
             self.group.is_doubtful = False
+
+
+def _make_file(path: Path, *, gives_back: bool) -> bool:
+    """Make a database without tables, where nothing is; returns whether it did. Raises OSError."""
+    with suppress(FileExistsError):
+        try:
+            _put_whole(path, _empty_database(gives_back=gives_back))
+        except FileExistsError:
+            raise
+        except (
+            OSError
+        ):  # no nameless files on this system; an empty file is a database, too, which SQLite has to begin
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, OWNER_ONLY))
+        return True
+    return False
+
+
+def _put_whole(path: Path, content: bytes) -> None:
+    """Put a file of this content at a path where nothing is, on the disk and in one step. Raises OSError.
+
+    It has no name before, so whoever is killed leaves nothing. It is written before SQLite opens it, because closing a
+    file gives up SQLite's locks on it.
+    """
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        # Names of people and rooms are private. SQLite gives the -wal and -shm files the same mode.
+        nameless = os.open(path.parent, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, OWNER_ONLY)
+        try:
+            if os.write(nameless, content) < len(content):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fsync(nameless)
+            os.link(f"/proc/self/fd/{nameless}", path, src_dir_fd=folder)  # with a folder it follows the link
+        finally:
+            os.close(nameless)
+    finally:
+        os.close(folder)
+
+
+@cache
+def _empty_database(*, gives_back: bool) -> bytes:
+    """A database in WAL mode without tables: what SQLite makes of an empty file in three transactions of its own."""
+    with closing(apsw.Connection(":memory:")) as connection:
+        if gives_back:
+            connection.pragma("auto_vacuum", INCREMENTAL)
+        connection.execute("CREATE TABLE t (c); DROP TABLE t; VACUUM")
+        content = bytearray(connection.serialize("main"))
+    # https://sqlite.org/fileformat2.html#file_format_version_numbers, seen 2026-11-29: 2 is WAL.
+    content[18:20] = b"\x02\x02"
+    return bytes(content)
