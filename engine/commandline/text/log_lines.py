@@ -110,16 +110,19 @@ class ReportLines:
         before = self._open.get(replica, set())
         left, new = set[tuple[str, ...]](), list[RecordReport]()
         for record in records:
-            identity, is_open = _identity(record), record.outcome != Outcome.APPLIED
-            if is_open:
-                left.add(identity)
-            if not is_open or identity not in before:
+            if record.outcome == Outcome.APPLIED:
+                new.append(record)
+                continue
+            identity = _identity(record)
+            left.add(identity)
+            if identity not in before:
                 new.append(record)
         self._open[replica] = left
-        summary = Counter(map(_sentence, new))
-        for record in new:
-            if summary[_sentence(record)] <= _TOLD_MAX:
-                self._logger.log(_level(record), _sentence(record), extra={"fields": _fields(record)})
+        sentences = list(map(_sentence, new))
+        summary = Counter(sentences)
+        for record, sentence in zip(new, sentences, strict=True):
+            if summary[sentence] <= _TOLD_MAX:
+                self._logger.log(_level(record), sentence, extra={"fields": _fields(record)})
         for sentence, count in sorted(summary.items()):
             if count > _TOLD_MAX:
                 many = {"replica": replica, "what": sentence, "count": count}

@@ -60,7 +60,9 @@ def note_of(dates: Dates, at: float) -> str | None:
 
 
 def _newest_revs(connection: apsw.Connection, keys: Iterable[Key]) -> dict[Key, int]:
-    revs = {}
+    revs: dict[Key, int] = {}
+    if connection.execute("SELECT 1 FROM records LIMIT 1").fetchone() is None:
+        return revs  # a first fill
     for key in keys:
         statement = "SELECT CAST(rev AS INTEGER) FROM records WHERE registry = ? AND id = ? ORDER BY at_ns DESC LIMIT 1"
         for (rev,) in connection.execute(statement, key):
