@@ -73,7 +73,7 @@ REPORT = {
         "kind": "`missing`: only Home Assistant has it; `stale`: it differs; `orphaned`: only the replica has it",
         "cause": "whose change it was: `pending` (Home Assistant's), `drift` (another program's), `conflict` (both), `foreign`",
         "action": "`upsert`, `move` or `delete`; null when it is only reported",
-        "outcome": "`planned`, `applied`, `held`, `waiting`, `observed`, `failed` or `reported`",
+        "outcome": "`planned`, `applied`, `held` (by a guard), `waiting` (a delete for its second look, or a change for such a delete), `observed`, `failed` or `reported`",
         "fields": "the fields that differ",
         "source_hash": "content hash of Home Assistant's version",
         "replica_hash": "content hash of the replica's version",

@@ -40,7 +40,7 @@ class Outcome(StrEnum):
     PLANNED = "planned"
     APPLIED = "applied"
     HELD = "held"  # by a guard
-    WAITING = "waiting"  # for the second look at a delete
+    WAITING = "waiting"  # for the second look at a delete, or for such a delete
     OBSERVED = "observed"
     FAILED = "failed"
     REPORTED = "reported"  # no operation is planned, as for a foreign row

@@ -8,9 +8,10 @@ import msgspec
 from api.activity import Activity
 from api.page.sparkline import Sparkline
 from api.page.wording import count_text, replica_in_sentence, replica_text
+from engine.core.compare.plan import Action
 from engine.core.records.set_aside import SetAside
 from engine.core.state.intervals import Freshness
-from engine.core.state.report import open_keys
+from engine.core.state.report import open_keys, open_records
 from engine.core.state.status import ReplicaStatus, Status, lag_seconds, replica_status, status_word
 from engine.core.words import Mode, Outcome, SyncStatus
 
@@ -149,6 +150,14 @@ def _named(replicas: list[str]) -> str:
 
 def _differences(status: Status) -> str:
     counts = {outcome: len(open_keys(status.report, outcome)) for outcome in _KEPT_OPEN}
+    # Changes that depend on a delete wait with it.
+    counts[Outcome.WAITING] = len(
+        {
+            (record.registry, record.key)
+            for record in open_records(status.report)
+            if record.outcome == Outcome.WAITING and record.action is Action.DELETE
+        }
+    )
     parts = [
         f"{counts[outcome]:,} {words[counts[outcome] != 1]}"
         for outcome, words in _KEPT_OPEN.items()

@@ -264,10 +264,11 @@ def _level(record: RecordReport) -> int:
 def _sentence(record: RecordReport) -> str:
     if record.outcome == Outcome.APPLIED:
         return "drift healed" if record.cause in ("drift", "conflict") else "change written"
-    return _OPEN.get(record.outcome, "difference found")
+    what = record.action if record.action == "delete" else "change"
+    return _OPEN.get(record.outcome, "difference found").format(what)
 
 
-_OPEN = {Outcome.HELD: "change held back", Outcome.WAITING: "delete waits for a second look"}
+_OPEN = {Outcome.HELD: "change held back", Outcome.WAITING: "{} waits for a second look"}
 
 
 def _fields(record: RecordReport) -> dict[str, object]:

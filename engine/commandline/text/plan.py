@@ -21,6 +21,7 @@ from engine.commandline.text.record_lines import (
 )
 from engine.commandline.text.safe_text import visible
 from engine.commandline.text.set_aside_lines import but_for_set_aside, set_aside_lines
+from engine.core.compare.plan import Action
 from engine.core.state.report import RecordReport, ReplicaReport, Report
 from engine.core.words import Mode, Outcome
 
@@ -143,7 +144,7 @@ def _is_covered_by(record: RecordReport, other: RecordReport | None) -> bool:
 
 
 def _waiting_lines(report: Report, form: PlanText) -> list[str]:
-    waiting = [r for r in report.records if r.outcome == Outcome.WAITING]
+    waiting = [r for r in report.records if r.outcome == Outcome.WAITING and r.action == Action.DELETE]
     if not waiting:
         return []
     count = len({(r.registry, r.key) for r in waiting})

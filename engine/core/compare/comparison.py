@@ -147,7 +147,7 @@ def report_records(  # noqa: PLR0913 (how a pass went, by keyword)
     reports = []
     for operation in comparison.plan.operations:
         key, cause = operation.difference.key, operation.difference.cause
-        outcome = Outcome.HELD if key in held else Outcome.WAITING if key in waiting else done
+        outcome = comparison.verdict.held_as if key in held else Outcome.WAITING if key in waiting else done
         outcome = Outcome.APPLIED if key in taken else outcome
         # A difference that is not pending arose in the replica, which was read later.
         seen_at = compared_at if cause is Cause.PENDING or found_at is None else found_at
@@ -208,7 +208,7 @@ def _since(
     elif cause is Cause.PENDING and after.modified_at and not (operation.fields and _is_derived(operation)):
         return min(after.modified_at, compared_at)
     writes = done in (Outcome.APPLIED, Outcome.FAILED)
-    begins_now = outcome == Outcome.APPLIED or (outcome == Outcome.WAITING and writes)
+    begins_now = outcome == Outcome.APPLIED or (outcome == Outcome.WAITING and writes and after is None)
     return compared_at if begins_now else None
 
 

@@ -144,6 +144,10 @@ OUTCOMES: dict[Outcome, str] = {
     Outcome.FAILED: "could not be {done}; it is tried again",
     Outcome.REPORTED: "left alone; plan.prune_foreign = true would delete it",
 }
+# The same for a change that depends on a delete which waits.
+WAITS_FOR_DELETE = (
+    "will be {done} when a second look confirms a delete that it depends on (plan.delete_confirm_seconds)"
+)
 # The command for an outcome that determines more than the kind of difference does.
 _COMMANDS = {
     Outcome.WAITING: "reconcile --confirm-deletes",

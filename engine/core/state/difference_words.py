@@ -2,8 +2,9 @@
 
 from engine.core.compare.diff import Cause, Kind
 from engine.core.compare.plan import Action
-from engine.core.state.advice import OUTCOMES, WHOSE_CHANGE
+from engine.core.state.advice import OUTCOMES, WAITS_FOR_DELETE, WHOSE_CHANGE
 from engine.core.state.report import RecordReport
+from engine.core.words import Outcome
 
 
 def which_side(record: RecordReport) -> str:
@@ -30,7 +31,10 @@ def done_word(record: RecordReport) -> str:
 
 def outcome_text(record: RecordReport) -> str:
     """The rest of a sentence on what was or will be done about a difference."""
-    return OUTCOMES.get(record.outcome, record.outcome).format(done=done_word(record))
+    text = OUTCOMES.get(record.outcome, record.outcome)
+    if record.outcome == Outcome.WAITING and record.action is not Action.DELETE:
+        text = WAITS_FOR_DELETE
+    return text.format(done=done_word(record))
 
 
 def further_reasons(record: RecordReport) -> list[str]:

@@ -16,6 +16,16 @@ from tests.commandline.reports import changed, removed
         (Action.MOVE, "observed", "not moved: only observing (plan.mode)"),
         (Action.DELETE, "failed", "could not be deleted; it is tried again"),
         (Action.DELETE, "held", "held back by a guard"),
+        (
+            Action.DELETE,
+            "waiting",
+            "will be deleted when a second look confirms that it is gone (plan.delete_confirm_seconds)",
+        ),
+        (
+            Action.UPSERT,
+            "waiting",
+            "will be written when a second look confirms a delete that it depends on (plan.delete_confirm_seconds)",
+        ),
         (None, "something new", "something new"),
     ],
 )

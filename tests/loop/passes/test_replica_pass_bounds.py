@@ -16,7 +16,9 @@ from engine.core.home.snapshot import Snapshot
 from engine.core.home.unread import Unread
 from engine.core.records.record import Area, ConfigEntry, Key, Label
 from engine.core.records.registries import REGISTRIES
+from engine.core.state.intervals import Freshness
 from engine.core.state.report import Report
+from engine.core.state.status import ReplicaStatus, why_not_ready
 from engine.core.words import Mode, Outcome
 from engine.errors import ReplicaUnavailable
 from engine.loop.passes.context import PassContext
@@ -112,6 +114,17 @@ def test_what_an_earlier_owner_wrote_is_ours_besides_what_a_later_one_changed() 
         device(1).id: (Cause.PENDING, Outcome.APPLIED),
         device(2).id: (Cause.PENDING, Outcome.WAITING),
     }
+
+
+def test_what_depends_on_a_delete_that_waits_waits_too_and_is_held_by_no_guard() -> None:
+    others = [ENTRY, entity(2), *(device(n) for n in range(50))]
+    stand = Stand(snapshot(*others, entity(1, device_id=device(1).id), at=NOON), stores_derived=True)
+    found = one_pass(stand, snapshot(*others, at=NOON), delete_confirm_seconds=3600)
+    assert {(r.registry, r.outcome) for r in found.records} == {("entity", "waiting"), ("device", "waiting")}
+    assert (found.replicas[0].refusals, found.replicas[0].waiting) == ((), 1)
+    assert next(r.since for r in found.records if r.registry == "device") is None, "not the time of asking"
+    status = ReplicaStatus("memory", found.status, compared_at=NOON, pending=2)
+    assert why_not_ready(status, found, NOON, Freshness(stale_seconds=60, unknown_seconds=60)) is None
 
 
 def test_what_returned_to_a_store_of_records_is_ours_where_home_assistant_once_had_it() -> None:
