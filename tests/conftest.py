@@ -27,7 +27,7 @@ settings.register_profile(
 settings.load_profile("repository")
 settings.register_profile(
     "fast", settings.get_profile("repository"), max_examples=8
-)  # for `sh ops/test --fast`
+)  # for `sh ops/test`, with and without `--fast`
 
 # Servers of tests are on loopback; a proxy set for the machine, as in many a CI, must not be asked for them.
 for _name in ("no_proxy", "NO_PROXY"):

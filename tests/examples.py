@@ -1,4 +1,4 @@
-"""How many examples a test tries, where it says so itself: fewer in `sh ops/test --fast`, all of them otherwise."""
+"""How many examples a test tries, where it says so itself: fewer in `sh ops/test` and its `--fast`, all of them otherwise."""
 
 from collections.abc import Iterable
 

@@ -181,6 +181,8 @@ def test_the_tests_start_in_the_checkout_with_their_arguments(checkout: Checkout
 def test_the_tests_of_real_servers_run_when_they_are_asked_for(checkout: Checkout) -> None:
     quick, whole = checkout.run("ops/test"), checkout.run("ops/test", RECONCILE_TEST_REAL="1")
     assert (quick.returncode, whole.returncode) == (0, 0), quick.stderr + whole.stderr
+    assert "'--hypothesis-profile', 'fast'" in quick.stdout
+    assert "hypothesis" not in checkout.run("ops/test", RECONCILE_TEST_LONG="1").stdout
     assert "'not real_server and not optional_server', '--ignore', 'tests/real'" in quick.stdout
     assert whole.stdout == f"['--numprocesses', 'auto', '--dist', 'loadgroup'] {checkout.directory}\n"
 
