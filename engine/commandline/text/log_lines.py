@@ -264,11 +264,10 @@ def _level(record: RecordReport) -> int:
 def _sentence(record: RecordReport) -> str:
     if record.outcome == Outcome.APPLIED:
         return "drift healed" if record.cause in ("drift", "conflict") else "change written"
-    what = record.action if record.action == "delete" else "change"
-    return _OPEN.get(record.outcome, "difference found").format(what)
+    return _OPEN.get(record.outcome, "difference found").format(record)
 
 
-_OPEN = {Outcome.HELD: "change held back", Outcome.WAITING: "{} waits for a second look"}
+_OPEN = {Outcome.HELD: "change held back", Outcome.WAITING: "{0.action} waits for a second look"}
 
 
 def _fields(record: RecordReport) -> dict[str, object]:
