@@ -17,11 +17,8 @@ from engine.ports import Observed
 from engine.replicas.history.replica import HistoryFile, open_history
 from engine.replicas.rows.replica import SqliteRows, open_rows
 from engine.sources.live.websocket import WebsocketSource
-from tests.fakes.world import MemoryLedger, MemoryReplica, MemorySource
-from tests.homes import NOON, device, entity
+from tests.homes import NOON
 from tests.loop.changing_core import Core
-from tests.loop.passes.test_replica_pass_odd_rows import NAMELESS, odd_home
-from tests.loop.test_source_memory import Followed
 from tests.replicas.passes import sql
 from tests.sources.recorded_homes import quiet
 
@@ -146,96 +143,18 @@ def foreign(days: Days) -> None:
     sql(days.rows, "INSERT INTO areas (area_id, name) VALUES ('mock', 'Mock')")
 
 
+async def test_a_refused_pass_leaves_the_cache_as_it_was(days: Days) -> None:
+    before = days.cache.path.read_bytes()
+    recovering(days)
+    days.core.change("area", days.core.rows("area")[0], {"name": "Renamed"})
+    assert (await days.run()).status == "blocked"
+    assert days.cache.path.read_bytes() == before
+
+
 @pytest.mark.parametrize("disturb", [label, starting, recovering, foreign])
 async def test_what_is_left_undone_is_found_again_by_every_pass(days: Days, disturb: Any) -> None:
     disturb(days)
     found = [await days.run() for _ in range(3)]
     assert {report.status for report in found} <= {"out_of_sync", "blocked"}
     assert found[1].replicas == found[2].replicas
-    assert await days.outcome() == await days.outcome(cached=False)
-
-
-async def test_a_cache_that_was_damaged_is_no_cache(days: Days) -> None:
-    content = days.cache.path.read_bytes()
-    days.core.change("area", days.core.rows("area")[0], {"name": "Renamed"})
-    for at in (len(content) // 2, len(content) - 2):
-        days.cache.path.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
-        assert (await days.run()).status == "in_sync"
-        assert await days.outcome() == await days.outcome(cached=False)
-
-
-async def test_odd_rows_are_read_by_a_pass_that_knows_nothing(days: Days) -> None:
-    del days.core.rows("area")[0]["area_id"]
-    with_cache = await days.run(Mode.DRY_RUN)
-    assert with_cache.set_aside
-    assert with_cache.set_aside == (await days.run(Mode.DRY_RUN, cached=False)).set_aside
-    await days.run()
-    assert not days.cache.path.exists(), "it would be read in vain"
-
-
-async def test_another_store_is_not_taken_for_the_one_that_was_compared(days: Days) -> None:
-    await days.run(places={"history": "here"})
-    days.core.change("area", days.core.rows("area")[0], {"name": "Renamed"})
-    await days.run(places={"history": "here"})
-    await days.run(Mode.DRY_RUN, places={"history": "here"})
-    assert days.observed == []
-    await days.run(Mode.DRY_RUN, places={"history": "there"})
-    assert days.observed == ["history"]
-
-
-async def test_another_home_is_refused_by_what_the_stores_hold_alone(days: Days) -> None:
-    for store in (days.rows, days.history):
-        sql(store, f"DELETE FROM {'reconcile_meta' if store == days.rows else 'meta'} WHERE name = 'home'")
-    for row in days.core.rows("config_entry"):
-        row["entry_id"] = f"other{row['entry_id'][5:]}"
-    found = await days.outcome()
-    assert found == await days.outcome(cached=False)
-    assert found[0] == "blocked"
-
-
-async def test_a_replica_that_cannot_be_recognised_is_reported_by_the_pass(
-    days: Days, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(_: HistoryFile) -> int | None:
-        raise ReplicaUnavailable("history", "locked")
-
-    monkeypatch.setattr(HistoryFile, "data_version", fail)
-    report = await days.run()
-    assert [replica.status for replica in report.replicas] == ["in_sync", "unknown"]
-    assert [error.message for error in report.errors] == ["locked"]
-
-
-async def test_a_cache_that_the_source_does_not_know_is_no_cache(
-    days: Days, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(WebsocketSource, "recall", lambda *_: None)
-    report = await days.run()
-    assert (report.status, days.observed) == ("in_sync", []), "the ledger's notes are enough"
-
-
-async def test_a_source_or_a_ledger_without_a_memory_has_no_cache(tmp_path: Path) -> None:
-    file = PassCacheFile(tmp_path / "rows.db")
-    options = PassOptions(Mode.APPLY, Policy(), frozenset(REGISTRIES), "run", "home")
-    odd = odd_home(device(1), entity(1), aside=NAMELESS)
-    plain = Followed(Core())
-    for source in (MemorySource(odd), plain):
-        made = Reconciler(source, [MemoryReplica()], MemoryLedger(), lambda: NOON, quiet, cache=file)
-        report = await made.run(options)
-        assert report.source.connected
-        assert len(report.set_aside) == (source is not plain)
-    assert not file.path.exists()
-
-
-async def test_what_was_noted_under_another_hash_is_not_believed(days: Days) -> None:
-    days.cache.path.unlink()
-    sql(days.rows, "UPDATE reconcile_meta SET value = replace(value, '[1,', '[0,') WHERE name = 'equal'")
-    await days.run(Mode.DRY_RUN)
-    assert days.observed == BOTH
-
-
-async def test_what_the_ledger_noted_is_enough_where_the_cache_is_gone(days: Days) -> None:
-    days.cache.path.unlink()
-    assert (await days.run(Mode.DRY_RUN)).status == "in_sync"
-    assert days.observed == []
-    sql(days.rows, "UPDATE reconcile_applied SET version = '1:x' WHERE registry = 'label'")
     assert await days.outcome() == await days.outcome(cached=False)
