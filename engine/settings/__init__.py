@@ -1,1 +1,1 @@
-"""What can be set, what people write for it, and where each value came from. Opens nothing that a setting names."""
+"""The settings, the parsing of their written values, and the origin of each value. Opens nothing that a setting names."""

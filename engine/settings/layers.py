@@ -1,6 +1,6 @@
-"""Where settings come from: flags win over the environment, that over the TOML file, that over defaults.
+"""Loads settings: flags override the environment, which overrides the TOML file, which overrides defaults.
 
-Whatever is wrong is one clear error that names the setting, the value and where it came from; a secret is
+Any mistake is one clear error that names the setting, the value and its origin; a secret is
 never repeated.
 """
 
@@ -26,19 +26,19 @@ from engine.settings.sections import (
 from engine.settings.text import environment_value, why_unreadable, written_value
 
 DEFAULT_FILE = "reconcile.toml"
-# In a Home Assistant app. Ingress lets in only who is logged in to Home Assistant, and passes on the Host that the
-# browser said (developers.home-assistant.io, "Presenting your app", seen 2026-11-23).
+# In a Home Assistant app. Ingress only admits users who are logged in to Home Assistant, and passes on the browser's
+# Host (developers.home-assistant.io, "Presenting your app", seen 2026-11-23).
 SUPERVISED: dict[str, Json] = {
     "source.uri": "ws://supervisor/core/websocket",
     "http.trusted_peers": ["172.30.32.2"],
 }
 
-# All settings with their descriptions are a tenth of it. The time and memory that tomllib takes for one dotted name
-# grow with the square of its parts, which are on one line.
+# All settings with their descriptions are a tenth of it. tomllib's time and memory for one dotted name
+# grow with the square of the number of its parts, which are on one line.
 _FILE_BYTES_MAX = 2**16
 _LINE_BYTES_MAX = 2**12
 
-# Names with our prefix that are no settings.
+# Names with our prefix that are not settings.
 _OTHER_VARIABLES = ("RECONCILE_CONFIG", "RECONCILE_TEST")
 
 
@@ -48,14 +48,14 @@ def load_settings(
     """Merge the four layers, check the result, and read the secrets.
 
     `flags` maps dotted names to values. `file` is what the user named; without it `reconcile.toml` in
-    `working_directory` (None: it is gone) is used if it is there. Raises SettingsError.
+    `working_directory` (None: it is gone) is used if it exists. Raises SettingsError.
     """
     settings, origins = merge_settings(flags, environ, file, working_directory)
     return with_secrets(settings, origins, environ)
 
 
 def with_secrets(settings: Settings, origins: dict[str, str], environ: Mapping[str, str]) -> LoadedSettings:
-    """The settings and the secrets that they name. Raises SettingsError."""
+    """The settings with their secrets. Raises SettingsError."""
     files = {
         "source.token": settings.source.token_file,
         "source.backup_key": settings.source.backup_key_file,
@@ -72,20 +72,20 @@ def with_secrets(settings: Settings, origins: dict[str, str], environ: Mapping[s
     )
 
 
-Layer = tuple[str, dict[str, Json]]  # where it is from, values by setting
+Layer = tuple[str, dict[str, Json]]  # its origin, and values by setting
 
 
 def merge_settings(
     flags: Mapping[str, Json], environ: Mapping[str, str], file: Path | None, working_directory: Path | None
 ) -> tuple[Settings, dict[str, str]]:
-    """As `load_settings`, without the secrets: the settings, and where each that is no default came from."""
+    """As `load_settings`, without the secrets: the settings, and the origin of each that is not a default."""
     return merge_layers(settings_layers(flags, environ, file, working_directory), environ)
 
 
 def settings_layers(
     flags: Mapping[str, Json], environ: Mapping[str, str], file: Path | None, working_directory: Path | None
 ) -> list[Layer]:
-    """What is given, those that win last."""
+    """The layers in ascending precedence."""
     return [
         *_file_layer(file, environ, working_directory),
         ("environment", _environment_layer(environ)),
@@ -94,7 +94,7 @@ def settings_layers(
 
 
 def merge_layers(layers: Iterable[Layer], environ: Mapping[str, str]) -> tuple[Settings, dict[str, str]]:
-    """The settings, and where each that is no default came from. Raises SettingsError."""
+    """The settings, and the origin of each that is not a default. Raises SettingsError."""
     merged: dict[str, dict[str, Json]] = {}
     origins: dict[str, str] = {}
     for origin, layer in layers:
@@ -126,13 +126,13 @@ def _file_layer(
 
 
 def read_layer(path: Path, *, hint: str = "Correct it, or name another with --config.") -> Layer:
-    """What a settings file gives. Raises SettingsError; `hint` is its advice where the file cannot be read."""
+    """The layer of a settings file. Raises SettingsError, with `hint` if the file cannot be read."""
     import tomllib
 
     try:
         document = tomllib.loads(read_text(path, _FILE_BYTES_MAX, _LINE_BYTES_MAX))
     except (OSError, ValueError, RecursionError) as error:
-        # Besides its own error, which is a ValueError, tomllib lets through what int() says of long numbers.
+        # Besides its own error, a ValueError, tomllib passes on int()'s error for long numbers.
         raise SettingsError(
             f"The settings file {path} cannot be read: {why_unreadable(error)}.",
             hint,
@@ -217,7 +217,7 @@ def _check_peers(settings: Settings, origins: Mapping[str, str]) -> None:
         except ValueError as error:
             raise SettingsError(
                 f"Setting http.trusted_peers ({origins.get('http.trusted_peers', 'default')}) names {peer!r}.",
-                "Name addresses, such as 172.30.32.2: a peer says no name of its own.",
+                "Use addresses, such as 172.30.32.2: a peer has no name.",
             ) from error
 
 

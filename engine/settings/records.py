@@ -1,4 +1,4 @@
-"""The settings sections `records` and `history`: the store of earlier versions, and what it may forget."""
+"""The settings sections `records` and `history`: the store of earlier versions, and its retention."""
 
 from typing import Annotated
 
@@ -20,17 +20,17 @@ class RecordsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     kafka_uri: Annotated[
         str,
         Meta(
-            description="kafka://HOST:9092/PREFIX, as in records.uri, to be kept beside the store that records.uri names; "
+            description="kafka://HOST:9092/PREFIX, as in records.uri, kept in addition to the store that records.uri names; "
             "empty: none"
         ),
     ] = ""
     token_file: Annotated[
-        str, Meta(description="file that holds an InfluxDB token which may read and write the bucket")
+        str, Meta(description="file with an InfluxDB token that allows reading and writing the bucket")
     ] = ""
     username: Annotated[
         str, Meta(description="user of InfluxDB 1.x, or of Kafka by SASL; its password is never in this file")
     ] = ""
-    password_file: Annotated[str, Meta(description="file that holds that user's password")] = ""
+    password_file: Annotated[str, Meta(description="file with that user's password")] = ""
     properties_file: Annotated[
         str,
         Meta(
@@ -38,13 +38,13 @@ class RecordsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         ),
     ] = ""
     timeout_seconds: Annotated[
-        float, Meta(description="seconds to wait for an answer of InfluxDB or Kafka", ge=1, le=600)
+        float, Meta(description="timeout of a request to InfluxDB or Kafka, seconds", ge=1, le=600)
     ] = 30.0
     refresh_days: Annotated[
         float,
         Meta(
-            description="days after which an unchanged record is written to InfluxDB again; at most half of what "
-            "the bucket's retention keeps is waited in any case",
+            description="days after which an unchanged record is written to InfluxDB again; never more than half of "
+            "the bucket's retention",
             ge=0.25,
             le=365,
         ),
@@ -61,7 +61,7 @@ class RecordsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     outbox_bytes_max: Annotated[
         int,
         Meta(
-            description="most bytes kept for InfluxDB beside the rows file while it has not confirmed them",
+            description="limit of bytes kept beside the rows file until InfluxDB has confirmed them",
             ge=1_000_000,
             le=2**31,
         ),
@@ -69,7 +69,7 @@ class RecordsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class HistorySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the history file may forget. As it is, nothing."""
+    """The retention of the history file; by default it forgets nothing."""
 
     keep_days: Annotated[
         int,
@@ -82,7 +82,7 @@ class HistorySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     thin_seconds: Annotated[
         int,
         Meta(
-            description="interval in seconds, of which, once it is over, at most one version of a record is kept, the last; "
+            description="thinning interval, seconds: once it is over, only a record's last version in it is kept; "
             "0 keeps all of them",
             ge=0,
             le=604_800,

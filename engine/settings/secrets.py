@@ -1,4 +1,4 @@
-"""Where secrets come from: a file that a setting names, a variable, or what the machine mounts. No error repeats one."""
+"""Reads secrets: from a file that a setting names, a variable, or a mounted secret. No error repeats one."""
 
 import os
 from collections.abc import Mapping
@@ -14,14 +14,14 @@ _SECRET_BYTES_MAX = 2**16
 
 
 def read_secret(name: str, file: str, environ: Mapping[str, str]) -> tuple[Secret, str]:
-    """The secret `name`, from its file if one is named, and where it was found. Raises SettingsError."""
+    """The secret `name`, from its file if one is named, and its origin. Raises SettingsError."""
     secret, origin = _find_secret(name, file, environ)
     _check_secret(name, secret.reveal(), origin)
     return secret, origin
 
 
 def _find_secret(name: str, file: str, environ: Mapping[str, str]) -> tuple[Secret, str]:
-    """The secret `name` (such as source.token) and where it was found: its file, its variable, a mounted secret."""
+    """The secret `name` (such as source.token) and its origin: its file, its variable, a mounted secret."""
     setting = f"{name}_file"
     if file:
         return _read_secret(Path(file), setting), f"file {file}"
@@ -31,7 +31,7 @@ def _find_secret(name: str, file: str, environ: Mapping[str, str]) -> tuple[Secr
     for directory in (environ.get("CREDENTIALS_DIRECTORY"), "/run/secrets"):
         if directory:
             candidate = Path(directory) / name.replace(".", "_")
-            if os.path.isfile(candidate):  # noqa: PTH113 (pathlib's raises where there is nothing to be looked up)
+            if os.path.isfile(candidate):  # noqa: PTH113 (pathlib's raises for a folder that cannot be searched)
                 return _read_secret(candidate, setting), f"file {candidate}"
     if name == "source.token" and environ.get("SUPERVISOR_TOKEN"):
         return Secret(environ["SUPERVISOR_TOKEN"]), "SUPERVISOR_TOKEN"
@@ -39,7 +39,7 @@ def _find_secret(name: str, file: str, environ: Mapping[str, str]) -> tuple[Secr
 
 
 def _check_secret(name: str, text: str, origin: str) -> None:
-    """Refuse here, without repeating it, what a library would refuse later in an error that shows it."""
+    """Refuse an invalid secret here without repeating it, because a library's later error would show it."""
     if not name.endswith("token"):
         is_usable = not any("\ud800" <= character <= "\udfff" for character in text)
     else:
@@ -59,7 +59,7 @@ def _read_secret(path: Path, setting: str) -> Secret:
         raise SettingsError(
             f"The file {shown(path)} cannot be read: {why_unreadable(error)}.",
             f"{'Create the file' if is_missing else 'Correct its mode'}, or correct {setting}.",
-        ) from None  # an error of decoding carries the secret
+        ) from None  # a decoding error contains the secret
     # A password may hold spaces, a token cannot.
     is_token = setting.endswith("token_file")
     if is_token and (not text or any(c.isspace() for c in text)):
@@ -71,14 +71,14 @@ def _read_secret(path: Path, setting: str) -> Secret:
 
 
 def _unwrapped(name: str, text: str) -> str:
-    """A secret without what editors and env files leave around it. A password may begin and end with anything."""
+    """A secret without what editors and env files add around it. A password may begin and end with anything."""
     if "backup_key" in name:
         return backup_key(text)
     return without_wrapping(text) if "token" in name else text.strip("\r\n")
 
 
 def read_text(path: Path, bytes_max: int, line_bytes_max: int) -> str:
-    """The text of a file, which may be a pipe. Raises OSError, and ValueError where it is too long or not UTF-8."""
+    """The text of a file, which may be a pipe. Raises OSError, and ValueError when it is too long or not UTF-8."""
     with path.open("rb") as file:
         data = file.read(bytes_max + 1)
     if len(data) > bytes_max:
@@ -89,5 +89,5 @@ def read_text(path: Path, bytes_max: int, line_bytes_max: int) -> str:
 
 
 def shown(path: Path) -> str:
-    """The path for an error. It may be the token itself by mistake; a token is long and has no slash."""
+    """The path for an error, unless it may be the token itself by mistake: a token is long and has no slash."""
     return str(path) if "/" in str(path) or len(str(path)) < 40 else "***"

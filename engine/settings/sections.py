@@ -1,6 +1,6 @@
-"""Settings: what can be set, with its default, unit, range and meaning.
+"""All settings, with their defaults, units, ranges and meanings.
 
-Secrets are no settings: they come from files or the environment, and their type does not print them.
+Secrets are not settings: they come from files or the environment, and their type does not print them.
 """
 
 from typing import Annotated, Literal
@@ -18,12 +18,12 @@ from engine.settings.sites import FleetSettings, SiteSettings, SitesSettings
 
 HostName = Annotated[str, Meta(pattern=r"^[^\s:/\[\]]{1,255}\Z")]  # without scheme, port and path
 
-# Never in the settings file and never flags; each has a setting beside it that ends in _file.
+# Never in the settings file and never flags; each has a corresponding setting that ends in _file.
 SECRETS = ("source.token", "source.backup_key", "records.token", "records.password", "http.token")
 
 
 class SourceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where the desired state is read."""
+    """The source of the desired state."""
 
     uri: Annotated[
         str,
@@ -34,20 +34,18 @@ class SourceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     browser_url: Annotated[
         str,
         Meta(
-            description="address at which people reach Home Assistant, for the page's links; empty: that of source.uri",
+            description="address of Home Assistant for users, for the page's links; empty: that of source.uri",
             pattern=r"^(https?://.*[^/])?\Z",
         ),
     ] = ""
     token_file: Annotated[
-        str, Meta(description="file that holds a long-lived access token; a read-only user's will do")
+        str, Meta(description="file with a long-lived access token; a read-only user's is enough")
     ] = ""
     backup_key_file: Annotated[
         str,
-        Meta(
-            description="file that holds the key of an encrypted backup; Home Assistant's emergency kit will do"
-        ),
+        Meta(description="file with the key of an encrypted backup, such as Home Assistant's emergency kit"),
     ] = ""
-    registries: Annotated[tuple[str, ...], Meta(description="which registries to mirror")] = REGISTRIES
+    registries: Annotated[tuple[str, ...], Meta(description="registries to mirror")] = REGISTRIES
     message_bytes_max: Annotated[
         int,
         Meta(
@@ -73,12 +71,12 @@ class RowsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         str, Meta(description="SQLite file; an existing HomeIQ metadata.db is adopted in place")
     ] = "reconcile.db"
     changes_max: Annotated[
-        int, Meta(description="newest changes kept in the change feed", ge=100, le=10_000_000)
+        int, Meta(description="number of changes kept in the change feed", ge=100, le=10_000_000)
     ] = 50_000
     tombstone_days: Annotated[
         int,
         Meta(
-            description="days a deleted row is kept to be brought back; Home Assistant keeps its own for 30",
+            description="days that a deleted row is kept, to be restored if the record returns; Home Assistant keeps its own for 30",
             ge=1,
             le=3650,
         ),
@@ -86,7 +84,7 @@ class RowsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cache_kib: Annotated[
         int,
         Meta(
-            description="SQLite's page cache of each connection to the rows and the history file, KiB; "
+            description="SQLite's page cache per connection to the rows and the history file, KiB; "
             "128 for each of many homes",
             ge=16,
             le=1_048_576,
@@ -101,15 +99,21 @@ class HttpSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     port: Annotated[int, Meta(description="port; 0 picks a free one", ge=0, le=65_535)] = 8099
     token_file: Annotated[
         str,
-        Meta(description="file with the token that requests must carry; required beyond this machine"),
+        Meta(
+            description="file with the token that requests must carry; required if other machines can connect"
+        ),
     ] = ""
     allow_anonymous: Annotated[
         bool,
-        Meta(description="answer without a token, under any host name, to whatever can reach the address"),
+        Meta(
+            description="answer every request that reaches the address, without a token and under any host name"
+        ),
     ] = False
     hosts: Annotated[
         tuple[HostName, ...],
-        Meta(description="further names of this machine in Host; without a token no other is answered"),
+        Meta(
+            description="further host names of this machine; without a token, requests under other names are refused"
+        ),
     ] = ()
     cors_origins: Annotated[
         tuple[str, ...], Meta(description="origins whose pages may read the API in a browser; *: any")
@@ -117,18 +121,18 @@ class HttpSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     trusted_peers: Annotated[
         tuple[str, ...],
         Meta(
-            description="addresses of proxies that let in only whom they know: they need no token; "
+            description="addresses of proxies that authenticate their users: they need no token; "
             "in a Home Assistant app its ingress, 172.30.32.2"
         ),
     ] = ()
 
 
 class LogSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What `reconcile serve` logs on stderr while it runs."""
+    """The log of `reconcile serve` on stderr."""
 
-    format: Annotated[Literal["text", "json"], Meta(description="a line for people, or an object a line")] = (
-        "text"
-    )
+    format: Annotated[
+        Literal["text", "json"], Meta(description="log format: readable lines, or one JSON object per line")
+    ] = "text"
     level: Annotated[Literal["debug", "info", "warning", "error"], Meta(description="minimum log level")] = (
         "info"
     )
@@ -159,7 +163,7 @@ class Setting(msgspec.Struct, frozen=True):
 
 
 class LoadedSettings(msgspec.Struct, frozen=True):
-    """Settings, the secrets by name (see SECRETS), and where each value that is not a default came from."""
+    """Settings, the secrets by name (see SECRETS), and the origin of each value that is not a default."""
 
     settings: Settings
     origins: dict[str, str]

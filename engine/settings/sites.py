@@ -1,4 +1,4 @@
-"""The settings sections `site`, `sites` and `fleet`: which home it is, many homes in one process, and in several."""
+"""The settings sections `site`, `sites` and `fleet`: the home's identity, many homes in one process, and in several."""
 
 import re
 from typing import Annotated, Literal
@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-# A home's name, wherever one is read: settings, file names, messages. `\Z` and not `$`, which also matches before a line break.
+# A home's name, in settings, file names and messages. `\Z` and not `$`, which also matches before a line break.
 NAME_PATTERN = r"^[a-z0-9_-]{1,64}\Z"
 SiteName = Annotated[str, Meta(pattern=NAME_PATTERN)]
 _match_name = re.compile(NAME_PATTERN).match
@@ -18,7 +18,7 @@ PUBLIC_URL = (
 
 
 class SiteSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which home this is."""
+    """The identity of this home."""
 
     name: Annotated[
         str,
@@ -37,9 +37,7 @@ class SitesSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     directory: Annotated[
         str, Meta(description="folder with one settings file for each home, NAME.toml; empty: one home")
     ] = ""
-    state: Annotated[
-        str, Meta(description="folder in which each home has a folder of its own, with its stores")
-    ] = "var/sites"
+    state: Annotated[str, Meta(description="folder with one folder per home for its stores")] = "var/sites"
     secrets: Annotated[
         str, Meta(description="folder with NAME/source_token and NAME/http_token of each home")
     ] = ""
@@ -57,7 +55,7 @@ class SitesSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         int, Meta(description="limit of homes that are read in full at the same time", ge=1, le=1000)
     ] = 8
     threads_decode: Annotated[
-        int, Meta(description="threads that decode answers of Home Assistant", ge=1, le=64)
+        int, Meta(description="threads that decode Home Assistant's answers", ge=1, le=64)
     ] = 4
     threads_store: Annotated[
         int,
@@ -87,7 +85,7 @@ class SitesSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     metrics: Annotated[
         Literal["auto", "all", "unhealthy", "none"],
         Meta(
-            description="homes with series of their own in /metrics; auto is all, above 2,000 homes only those "
+            description="homes with their own series in /metrics; auto is all, above 2,000 homes only those "
             "that are not in sync"
         ),
     ] = "auto"
@@ -100,13 +98,13 @@ class FleetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         str,
         Meta(
             description="HOST:9092,HOST:9092 of the Kafka through which processes share the homes of sites.directory; "
-            "with kafkas:// before it or ?partitions=48&replicas=3&sasl=PLAIN behind it as in records.kafka_uri; empty: none"
+            "with a leading kafkas:// or a trailing ?partitions=48&replicas=3&sasl=PLAIN as in records.kafka_uri; empty: none"
         ),
     ] = ""
     prefix: Annotated[
         str,
         Meta(
-            description="what the topics of a fleet begin with, and the name of its consumer group",
+            description="prefix of a fleet's topics and consumer group",
             pattern=r"^[A-Za-z0-9._-]{1,200}\Z",
         ),
     ] = "reconcile"
@@ -122,16 +120,14 @@ class FleetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     session_seconds: Annotated[
         float,
         Meta(
-            description="session timeout, seconds: a process without contact for so long loses its homes to the others",
+            description="session timeout, seconds: a process without contact for that long loses its homes to the others",
             ge=6,
             le=300,
         ),
     ] = 10.0
     view_file: Annotated[
         str,
-        Meta(
-            description="file of `reconcile fleet view`: what it read from Kafka, which it can read again at any time"
-        ),
+        Meta(description="file of `reconcile fleet view`, a cache of what it read from Kafka"),
     ] = "var/fleet_view.db"
 
 

@@ -1,4 +1,4 @@
-"""Which stores the settings name, asked before anything of them is loaded."""
+"""The stores that the settings name, determined before their adapters are loaded."""
 
 from engine.errors import SettingsError
 from engine.settings.sections import Settings
@@ -11,27 +11,27 @@ def is_kafka(uri: str) -> bool:
 
 
 def kafka_uri(settings: Settings) -> str:
-    """The Kafka that the home is kept in, by itself or beside another records store; empty: none. Raises SettingsError."""
+    """The Kafka that keeps the home, alone or beside another records store; empty: none. Raises SettingsError."""
     records = settings.records
     if not is_kafka(records.uri):
         return records.kafka_uri
     if records.kafka_uri:
         raise SettingsError(
-            "records.uri and records.kafka_uri both name a Kafka, and a home is kept in one.",
+            "records.uri and records.kafka_uri both name a Kafka, but a home is kept in only one.",
             "Name it in records.kafka_uri, and the store of earlier versions in records.uri.",
         )
     return records.uri
 
 
 def kafka_setting(settings: Settings) -> str:
-    """The setting that names that Kafka, for messages: of a home of a fleet, the fleet's. Raises SettingsError."""
+    """The setting that names that Kafka, for messages: for a home of a fleet, the fleet's. Raises SettingsError."""
     if settings.fleet.brokers and kafka_uri(settings) == fleet_uri(settings.fleet):
         return "fleet.brokers"
     return "records.uri" if is_kafka(settings.records.uri) else "records.kafka_uri"
 
 
 def fleet_uri(fleet: FleetSettings) -> str:
-    """The Kafka that the homes of a fleet are kept in, as in records.kafka_uri; empty: there is no fleet. Raises SettingsError."""
+    """The Kafka that keeps the homes of a fleet, as in records.kafka_uri; empty: there is no fleet. Raises SettingsError."""
     if not fleet.brokers:
         return ""
     scheme, found, rest = fleet.brokers.partition("://")

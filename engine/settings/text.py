@@ -1,7 +1,7 @@
-"""What people write for a setting, brought to the form that the program uses.
+"""Converts users' values for settings into the program's form.
 
-Pure. Compose files leave empty variables and the word `yes`, editors leave a byte order mark, and an address
-is pasted as the browser shows it, often without its scheme. It must not decide what a setting may be.
+Pure. Compose files leave empty variables and the word `yes`, editors leave a byte order mark, and users paste an
+address as the browser shows it, often without its scheme. It must not decide which values are valid.
 """
 
 import re
@@ -18,7 +18,7 @@ _SWITCH_WORDS = {
     **dict.fromkeys(("true", "yes", "on", "1", "y", "t", "enabled"), True),
     **dict.fromkeys(("false", "no", "off", "0", "n", "f", "disabled"), False),
 }
-# Around what was copied: white space, quotes that `docker --env-file` leaves, the brackets of a link in a mail.
+# Around a copied value: white space, quotes that `docker --env-file` leaves, the brackets of a link in a mail.
 _AROUND = " \t\r\n\v\f\u00a0\u200b\ufeff"
 _PAIRS = ("''", '""', "<>", "``")
 
@@ -35,13 +35,13 @@ _BYTE_ORDER_MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b
 
 
 def decode_text(data: bytes) -> str:
-    """The text of a file that a person wrote: UTF-8, or what its byte order mark says. Raises UnicodeError."""
+    """The text of a user's file: UTF-8, or as its byte order mark says. Raises UnicodeError."""
     encoding = next((name for mark, name in _BYTE_ORDER_MARKS if data.startswith(mark)), "utf-8")
     return data.decode(encoding)
 
 
 def why_unreadable(error: Exception) -> str:
-    """Why a file that a person wrote could not be read, without what is in it and without Python's words."""
+    """Why a user's file could not be read, without its content and without Python's wording."""
     if isinstance(error, OSError):
         return error.strerror or type(error).__name__
     return "it is not UTF-8" if isinstance(error, UnicodeError) else str(error)
@@ -58,16 +58,16 @@ def without_wrapping(text: str) -> str:
 def backup_key(text: str) -> str:
     """The key in a file of its own or in an emergency kit, which has it as seven groups of four (2026.11, seen 2026-11-28).
 
-    An own password may hold anything, so what is no kit is left as it is but for its line ends.
+    A user's own password may contain anything, so text that is not a kit is unchanged except for its line ends.
     """
     found = set(_KIT_KEY.findall(text))
     return found.pop() if len(found) == 1 else text.strip("\r\n")
 
 
 def environment_value(name: str, text: str) -> Json:
-    """The value that an environment variable gives to a setting; None if it gives none.
+    """The setting's value from an environment variable; None if it sets none.
 
-    An empty variable is one that is not set; an empty list is a list.
+    An empty variable counts as not set; an empty list is a list.
     """
     text = without_wrapping(text)
     if name in LIST_NAMES:
@@ -76,9 +76,9 @@ def environment_value(name: str, text: str) -> Json:
 
 
 def written_value(name: str, value: Json) -> Json:
-    """A setting's value as the program uses it, given as it was written; None if an empty text sets nothing.
+    """A written value in the program's form; None if an empty text sets nothing.
 
-    What is no value of the setting stays as it is, and is refused with the others.
+    An invalid value stays unchanged, and is refused later with the others.
     """
     if not isinstance(value, str):
         return value
@@ -90,10 +90,10 @@ def written_value(name: str, value: Json) -> Json:
 
 
 def source_uri(written: str) -> str:
-    """`source.uri` with its scheme in lower case; an address that has none gets one, as a browser does it.
+    """`source.uri` with its scheme in lower case; an address without one gets one, as in a browser.
 
-    Without a scheme it is http:// in the home. A public name without a port, and a port for TLS, is https://: a
-    token must not go through the internet in clear text because a word was left out.
+    In the local network it gets http://. A public name without a port, and a port for TLS, gets https://: a
+    token must not cross the internet in clear text because a scheme was left out.
     """
     uri = without_wrapping(written)
     scheme, colon, rest = uri.partition(":")
@@ -111,12 +111,12 @@ def source_uri(written: str) -> str:
 
 
 def looks_like_path(text: str) -> bool:
-    """Whether a text looks like a file or folder, with the form of the source left out."""
+    """Whether a text looks like a file or folder without its kind of source."""
     return text.startswith(("/", "./", "../", "~")) or text.endswith((".tar", ".storage"))
 
 
 def _is_port(rest: str) -> bool:
-    """Whether what follows a colon is a port, as in `http:8123` for a host that is called http."""
+    """Whether the text after a colon is a port, as in `http:8123` for a host called http."""
     return rest.partition("/")[0].isdecimal() and not rest.startswith("/")
 
 
@@ -136,10 +136,10 @@ def _is_of_a_home(host: str) -> bool:
 
 
 def browser_address(source: SourceSettings) -> str:
-    """Where people reach Home Assistant's own pages; empty if that is not known."""
+    """The address of Home Assistant's pages for users; empty if unknown."""
     try:
         parts = urlsplit(source.uri)
-    except ValueError:  # as of `http://[::1`, which the source refuses
+    except ValueError:  # such as `http://[::1`, which the source refuses
         return source.browser_url
     scheme = {"ws": "http", "wss": "https"}.get(parts.scheme, parts.scheme)
     # The Supervisor's proxy is for programs only.

@@ -1,6 +1,6 @@
-"""Shows what a service of ha-reconcile says: whether its stores hold exactly what Home Assistant has.
+"""Shows the status of an ha-reconcile service: whether its stores hold exactly what Home Assistant has.
 
-It only asks the service, which runs elsewhere and needs nothing of this. A guard that holds changes back is a repair issue.
+It only polls the service, which runs elsewhere and does not depend on it. A guard that holds changes back becomes a repair issue.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ PLATFORMS = [Platform.BINARY_SENSOR, Platform.SENSOR]
 
 
 async def async_setup_entry(hass: HomeAssistant, entry: ConfigEntry) -> bool:
-    """Begin to ask; Home Assistant retries later if nothing answers."""
+    """Start polling; Home Assistant retries later if the service does not answer."""
     coordinator = ReconcileCoordinator(hass, entry)
     await coordinator.async_config_entry_first_refresh()
     hass.data.setdefault(DOMAIN, {})[entry.entry_id] = coordinator
@@ -29,7 +29,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: ConfigEntry) -> bool:
 
 
 async def async_unload_entry(hass: HomeAssistant, entry: ConfigEntry) -> bool:
-    """Stop asking, and take the issues back."""
+    """Stop polling, and remove the issues."""
     is_unloaded: bool = await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
     if is_unloaded:
         hass.data[DOMAIN].pop(entry.entry_id).forget_issues()

@@ -1,4 +1,4 @@
-"""Whether something is the matter, and whether Home Assistant is followed."""
+"""Binary sensors: whether there is a problem, and whether the service follows Home Assistant."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PARALLEL_UPDATES = 0
 
 @dataclass(frozen=True, kw_only=True)
 class ReconcileBinaryDescription(BinarySensorEntityDescription):
-    """A binary sensor, and when it is on."""
+    """A binary sensor, and the condition for it to be on."""
 
     is_on: Callable[[dict[str, Any]], bool]
 
@@ -37,7 +37,7 @@ BINARY_SENSORS = (
         key="problem",
         translation_key="problem",
         device_class=BinarySensorDeviceClass.PROBLEM,
-        # What is not known to be in sync is no less of a problem.
+        # An unknown status is a problem too.
         is_on=lambda status: status["status"] != "in_sync",
     ),
     ReconcileBinaryDescription(
@@ -59,11 +59,11 @@ async def async_setup_entry(
 
 
 class ReconcileBinarySensor(ReconcileEntity, BinarySensorEntity):
-    """One question about the status."""
+    """One yes-or-no fact about the status."""
 
     entity_description: ReconcileBinaryDescription
 
     @property
     def is_on(self) -> bool:
-        """The answer."""
+        """Whether the sensor is on; None if unknown."""
         return self.entity_description.is_on(self.status)

@@ -1,4 +1,4 @@
-"""Asks a service of ha-reconcile how it is: one GET of /api/status, which is believed only as far as it is one."""
+"""Reads the status of an ha-reconcile service: one GET of /api/status, whose answer is checked."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _BYTES_MAX = 2**20
 
 
 class ServiceError(Exception):
-    """There is no status; the message says why."""
+    """The status cannot be read; the message says why."""
 
 
 class NotReached(ServiceError):
@@ -21,20 +21,20 @@ class NotReached(ServiceError):
 
 
 class TokenRefused(ServiceError):
-    """The service wants another token."""
+    """The service refuses the token."""
 
 
 class NoService(ServiceError):
-    """Something answers, and it is not the service of one home."""
+    """Another program answers, not a service for one home."""
 
 
 def base_url(text: str) -> str:
-    """The address that a person gave, as requests need it. Raises NoService."""
+    """The address that the user entered, in the form for requests. Raises NoService."""
     text = text.strip()
     scheme, _, rest = (text if "://" in text else f"http://{text}").partition("://")
     rest = rest.rstrip("/")
     if scheme not in ("http", "https") or not rest or any(sign in rest for sign in "?#@ "):
-        raise NoService("this is no address such as http://192.168.1.10:8099")
+        raise NoService("this is not an address such as http://192.168.1.10:8099")
     return f"{scheme}://{rest}"
 
 
@@ -77,5 +77,5 @@ def _checked(url: str, body: bytes) -> dict[str, Any]:
             for name in ("replicas", "guards")
         )
     ):
-        raise NoService(f"{url} answers with something else than a status")
+        raise NoService(f"{url} answers with something other than a status")
     return status

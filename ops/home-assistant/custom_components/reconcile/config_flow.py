@@ -1,4 +1,4 @@
-"""Asks for the address and the token of a service, and tries them before it keeps them."""
+"""Asks the user for the address and the token of a service, and checks them before saving them."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class ReconcileFlow(ConfigFlow, domain=DOMAIN):
         return self._form("user", user_input or {CONF_URL: _ADDRESS}, errors)
 
     async def async_step_reauth(self, _entry_data: Mapping[str, Any]) -> Any:
-        """The service refuses the token that is kept."""
+        """The service refuses the saved token."""
         return await self.async_step_reauth_confirm()
 
     async def async_step_reauth_confirm(self, user_input: dict[str, Any] | None = None) -> Any:
@@ -67,7 +67,7 @@ class ReconcileFlow(ConfigFlow, domain=DOMAIN):
     async def _tried(
         self, user_input: dict[str, Any], errors: dict[str, str]
     ) -> tuple[dict[str, str], dict[str, Any] | None]:
-        """What to keep, and the status that was reported; None if `errors` says why there is none."""
+        """The data to save, and the status; None if it could not be read, with the reason in `errors`."""
         token = user_input.get(CONF_TOKEN, "").strip()
         try:
             url = base_url(user_input[CONF_URL])

@@ -1,4 +1,4 @@
-"""What several modules of the integration need to know."""
+"""Constants that several modules of the integration share."""
 
 from datetime import timedelta
 

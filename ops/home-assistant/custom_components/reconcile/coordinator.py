@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from homeassistant.core import HomeAssistant
 
 _LOGGER = logging.getLogger(__name__)
-# Each has its words in translations/. What holds while Home Assistant starts passes by itself and is no issue.
+# Each has its text in translations/. A guard that only holds while Home Assistant starts raises no issue.
 GUARDS = (
     "recovery_mode",
     "wrong_instance",
@@ -37,8 +37,8 @@ class ReconcileCoordinator(DataUpdateCoordinator[dict[str, Any]]):
     """The newest status of one service."""
 
     def __init__(self, hass: HomeAssistant, entry: ConfigEntry) -> None:
-        """Nothing is asked yet."""
-        # 2024.3 takes the entry from the context alone, later cores from there as well.
+        """Does not poll yet."""
+        # 2024.3 only takes the entry from the context, which later cores still support.
         super().__init__(hass, _LOGGER, name=entry.title, update_interval=SCAN_INTERVAL)
         self.entry = entry
         self._issues: set[str] = set()
@@ -56,10 +56,10 @@ class ReconcileCoordinator(DataUpdateCoordinator[dict[str, Any]]):
         return status
 
     def _show(self, status: dict[str, Any]) -> None:
-        """One issue for each guard, in the words of the service; one that speaks no more has none."""
+        """Show one issue per guard that holds something, with the service's text; remove the others."""
         speaking: dict[str, dict[str, Any]] = {}
         for guard in status["guards"]:
-            # Of a guard that holds something of several replicas, the one that would hold most is reported.
+            # If a guard holds changes of several replicas, the one with the most is reported.
             name = str(guard.get("guard"))
             if name != _PASSING and _held(guard) >= _held(speaking.get(name, {})):
                 speaking[name] = guard
@@ -84,7 +84,7 @@ class ReconcileCoordinator(DataUpdateCoordinator[dict[str, Any]]):
         self._issues = set(speaking)
 
     def forget_issues(self) -> None:
-        """Stop checking whether they are still true."""
+        """Remove all issues."""
         self._drop(self._issues)
         self._issues = set()
 
@@ -97,7 +97,7 @@ class ReconcileCoordinator(DataUpdateCoordinator[dict[str, Any]]):
 
 
 def _naming(guard: dict[str, Any]) -> str:
-    """What these deletes are called in the settings of a service without a command line."""
+    """The name of these deletes for the settings of a service without a command line."""
     name = guard.get("name")
     return f"\n\nName for plan.allow_deletes, in the app its option: `{name}`" if name else ""
 

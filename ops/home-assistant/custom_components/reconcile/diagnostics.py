@@ -1,4 +1,4 @@
-"""What a person attaches to a report of a fault: the newest status, without the token."""
+"""Diagnostics for a problem report: the newest status, without the token."""
 
 from __future__ import annotations
 

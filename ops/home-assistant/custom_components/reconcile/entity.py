@@ -1,4 +1,4 @@
-"""What all entities of a service have in common."""
+"""The base class of all entities of a service."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class ReconcileEntity(CoordinatorEntity[ReconcileCoordinator]):
     _attr_has_entity_name = True
 
     def __init__(self, coordinator: ReconcileCoordinator, description: EntityDescription) -> None:
-        """Belong to the device that stands for the service."""
+        """Attach the entity to the service's device."""
         super().__init__(coordinator)
         entry = coordinator.entry
         self.entity_description = description
@@ -36,5 +36,5 @@ class ReconcileEntity(CoordinatorEntity[ReconcileCoordinator]):
 
     @property
     def status(self) -> dict[str, Any]:
-        """What the service said last."""
+        """The service's newest status."""
         return self.coordinator.data

@@ -1,4 +1,4 @@
-"""The status and its numbers. What is not known is unknown, never 0."""
+"""Sensors for the status and its numbers. An unknown number is unknown, never 0."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _SHOWN_OF_A_REPLICA = ("replica", "status", "since", "differing", "pending", "er
 
 @dataclass(frozen=True, kw_only=True)
 class ReconcileSensorDescription(SensorEntityDescription):
-    """A sensor, and how its value is found in the status."""
+    """A sensor, and the function that reads its value from the status."""
 
     value: Callable[[dict[str, Any]], str | float | None]
 
@@ -91,17 +91,17 @@ class ReconcileSensor(ReconcileEntity, SensorEntity):
     """One value of the status."""
 
     entity_description: ReconcileSensorDescription
-    # They explain the status and change with every answer, so they are kept out of the history.
+    # These attributes change with every answer, so the recorder does not store them.
     _unrecorded_attributes = frozenset({"replicas", "guards"})
 
     @property
     def native_value(self) -> str | float | None:
-        """The value; None: not known."""
+        """The value; None: unknown."""
         return self.entity_description.value(self.status)
 
     @property
     def extra_state_attributes(self) -> dict[str, Any] | None:
-        """Beside the status: each replica's own, and what guards say."""
+        """For the status: each replica's status and the guards' messages."""
         if self.entity_description.key != "status":
             return None
         return {
