@@ -9,17 +9,18 @@ from engine.core.counts import plural
 
 ROOT = Path(__file__).parents[2]
 _NOUNS = (
-    "areas batches changes columns days deletes devices differences entities events fields files hours homes "
+    "areas batches brokers categories changes columns days deletes devices differences entities entries events fields files hours homes "
     "members messages minutes months operations partitions passes points processes records revisions rows "
     "seconds settings times topics versions"
 )
-_COUNTED = re.compile(rf"^ (more )?({'|'.join(_NOUNS.split())})\b")
+_COUNTED = re.compile(rf"^ (more |config |foreign )?({'|'.join(_NOUNS.split())})\b")
 
 
 def test_a_noun_follows_its_number() -> None:
     assert [plural(n, "record") for n in (0, 1, 2_000_000)] == ["0 records", "1 record", "2000000 records"]
     assert [plural(n, "second") for n in (1.0, 0.5)] == ["1 second", "0.5 seconds"]
     assert [plural(n, "second", ".0f") for n in (1.4, 61.2)] == ["1 second", "61 seconds"]
+    assert [plural(n, "entry", many="entries") for n in (1, 2)] == ["1 entry", "2 entries"]
     assert plural(1_005, "version", ",") == "1,005 versions"
 
 

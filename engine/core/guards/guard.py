@@ -248,12 +248,16 @@ def _refuse_everything(
         return None
     return (
         GuardName.WRONG_INSTANCE,
-        f"{desired.reading.origin} has {len(desired.home.entry_ids)} config entries and is not the home of this store: of the "
-        f"{homes.count} config entries that are known, some store knows none of these. It is another Home "
+        f"{desired.reading.origin} has {_entries(len(desired.home.entry_ids))} and is not the home of this store: of the "
+        f"{_entries(homes.count)} known so far, some store knows none of these. It is another Home "
         "Assistant, or a backup from before they were set up.",
         "Nothing was changed. Check source.uri; to mirror this instance from now on, "
         "set plan.allow_new_instance = true for one run (--allow-new-instance).",
     )
+
+
+def _entries(count: int) -> str:
+    return plural(count, "config entry", many="config entries")
 
 
 def _refuse_deletes(

@@ -41,7 +41,7 @@ def test_another_instance() -> None:
     other = snapshot(ConfigEntry(entry_id="other", domain="demo"))
     assert refusal_of(other) == Refusal(
         GuardName.WRONG_INSTANCE,
-        "test has 1 config entries and is not the home of this store: of the 1 config entries that are known, some store "
+        "test has 1 config entry and is not the home of this store: of the 1 config entry known so far, some store "
         "knows none of these. It is another Home Assistant, or a backup from before they were set up.",
         "Nothing was changed. Check source.uri; to mirror this instance from now on, set plan.allow_new_instance = true for "
         "one run (--allow-new-instance).",
