@@ -142,7 +142,7 @@ def http_page() -> str:
     return page(
         "HTTP API and page",
         "All routes answer GET and HEAD, and only read. `/openapi.json` has the shape of every answer. An unknown query\n"
-        "parameter is refused with 400; an error is `application/problem+json`.",
+        "parameter is refused with 400 (`/metrics` reads none); an error is `application/problem+json`.",
         table(("route", "what it answers"), rows),
         "## Query parameters",
         table(("route", "parameter", "type", "meaning"), queries),
