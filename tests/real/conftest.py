@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.availability import skip_or_fail
+from tests.garbage import collect_without_warnings
 from tests.real.home_assistant import HomeAssistant, running_home_assistant
 from tests.real.influxd import InfluxdMissingError
 from tests.real.influxd import build as build_influxd
@@ -56,6 +57,13 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 def _needs(item: pytest.Item, release: Release) -> bool:
     chosen = getattr(getattr(item, "callspec", None), "params", {}).get("home_assistant_python")
     return chosen is release or "both_pythons" in getattr(item, "fixturenames", ())
+
+
+@pytest.fixture(autouse=True)
+def garbage() -> Iterator[None]:
+    """What a client of a test left open is closed, and fails no test."""
+    yield
+    collect_without_warnings()
 
 
 @pytest.fixture(scope="session", params=RELEASES, ids=lambda release: f"Home Assistant {release.version}")
