@@ -296,7 +296,7 @@ def test_a_new_entity_takes_the_name_of_a_deleted_one(stand: Stand) -> None:
     stand.reconcile(snapshot(entity(2, entity_id="sensor.x")))
 
 
-def test_whether_a_row_stays_whose_entity_id_another_one_was_given_is_known_without_a_look(
+def test_the_memory_knows_without_a_read_if_a_row_that_lost_its_entity_id_stays(
     stand: Stand,
 ) -> None:
     stand.reconcile(snapshot(entity(1, entity_id="sensor.x"), entity(3)))

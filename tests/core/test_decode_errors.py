@@ -14,5 +14,5 @@ def test_what_no_decoder_takes(text: str | bytes) -> None:
         msgspec.json.decode(text, type=dict[str, int])
 
 
-def test_another_error_is_none_of_them() -> None:
+def test_other_errors_are_not_decode_errors() -> None:
     assert not issubclass(TypeError, DECODE_ERRORS)

@@ -36,7 +36,7 @@ from engine.core.expected import in_words
         ),
     ],
 )  # fmt: skip
-def test_each_kind_is_said_without_names_of_types(type_: Any, value: object, said: str) -> None:
+def test_each_kind_is_described_without_type_names(type_: Any, value: object, said: str) -> None:
     with pytest.raises(msgspec.ValidationError) as refused:
         msgspec.convert(value, type_, strict=False)
     assert in_words(str(refused.value)) == said

@@ -145,7 +145,7 @@ async def test_an_extended_row_counts_although_its_list_row_is_the_same(recordin
     await recording.run()
 
 
-async def test_of_a_new_recording_only_what_changed_is_decoded(
+async def test_only_changes_of_a_new_recording_are_decoded(
     recording: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     entries = recording.folder / "home" / "entity_registry_get_entries.json"
@@ -230,7 +230,7 @@ async def test_a_storage_folder_lives_through_edits_as_without_a_cache(storage: 
 
 
 @pytest.mark.slow
-async def test_what_home_assistant_says_of_itself_is_read_although_its_registries_are_the_same(
+async def test_the_health_is_read_even_if_the_registries_are_unchanged(
     storage: Home,
 ) -> None:
     await storage.run()

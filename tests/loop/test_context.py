@@ -86,7 +86,7 @@ def test_its_times_are_those_of_the_wall_clock_as_it_is_set_now(stand: Stand) ->
     )
 
 
-def test_what_was_not_read_is_empty_only_where_the_user_says_so(stand: Stand) -> None:
+def test_unread_registries_count_as_empty_only_if_the_settings_allow_it(stand: Stand) -> None:
     unread = make_snapshot(
         records=[ENTRY],
         taken_at=NOON,
@@ -108,7 +108,7 @@ def test_a_phase_is_measured_to_the_microsecond(stand: Stand) -> None:
     assert context.phase_seconds == {"compare": 2.000001, "apply": 1.0}
 
 
-def test_the_longest_wait_that_a_store_asks_for_counts(stand: Stand) -> None:
+def test_the_longest_wait_requested_by_a_store_counts(stand: Stand) -> None:
     context = stand.context()
     assert context.retry_after_seconds == 0.0
     for name, seconds in (("rows", 3.0), ("records", 7.0), ("third", None)):
@@ -118,7 +118,7 @@ def test_the_longest_wait_that_a_store_asks_for_counts(stand: Stand) -> None:
     assert context.retry_after_seconds == 7.0
 
 
-def test_the_first_error_of_a_store_is_reported_unless_another_is_to_be_kept(stand: Stand) -> None:
+def test_the_first_error_of_a_store_is_reported_unless_another_takes_precedence(stand: Stand) -> None:
     context = stand.context()
     first, second = ReplicaUnavailable("rows", "first"), ReplicaUnavailable("rows", "second")
     for error in (first, second):
@@ -132,7 +132,7 @@ def test_the_first_error_of_a_store_is_reported_unless_another_is_to_be_kept(sta
     assert (second.__traceback__, second.__cause__, second.__context__) == (None, None, None)
 
 
-async def test_memory_that_runs_out_is_an_error_of_the_replica_that_is_worked_for(stand: Stand) -> None:
+async def test_running_out_of_memory_is_an_error_of_the_current_replica(stand: Stand) -> None:
     def starve() -> None:
         raise MemoryError
 

@@ -67,7 +67,7 @@ async def test_it_lists_first_and_again_from_time_to_time() -> None:
     assert ear.times("connected") == [0]
 
 
-async def test_the_first_change_is_reported_at_once_and_the_next_ones_are_gathered() -> None:
+async def test_the_first_change_is_reported_at_once_and_later_ones_are_batched() -> None:
     home = LiveHome(snapshot(ENTRY))
     async with following(home) as ear:
         await anyio.sleep(5)
@@ -89,7 +89,7 @@ async def test_hints_that_ask_for_everything_get_a_full_read() -> None:
     assert home.refreshes == []
 
 
-async def test_a_heartbeat_confirms_what_is_known_while_nothing_happens() -> None:
+async def test_a_heartbeat_confirms_the_last_read_while_nothing_changes() -> None:
     home = LiveHome(snapshot(ENTRY))
     async with following(home) as ear:
         await anyio.sleep(35)

@@ -89,14 +89,14 @@ async def following(
         tasks.cancel_scope.cancel()
 
 
-async def test_everything_is_read_when_it_is_time_and_not_with_the_heartbeat_before() -> None:
+async def test_a_relist_takes_place_when_due_and_not_at_the_heartbeat_before() -> None:
     home = Home()
     async with following(home, msgspec.structs.replace(PACE, relist_seconds=600.5)):
         await anyio.sleep(1210)
     assert home.reads == [0, 600.5, 1201]
 
 
-async def test_a_read_that_is_asked_for_comes_then_and_no_later_one_puts_it_off() -> None:
+async def test_a_requested_read_takes_place_on_time_and_later_requests_do_not_delay_it() -> None:
     home = Home()
     async with following(home) as (informer, _):
         await anyio.sleep(5)
@@ -119,7 +119,7 @@ async def test_a_read_may_be_asked_for_before_it_begins() -> None:
     assert home.reads == [0]
 
 
-async def test_what_is_read_says_how_far_it_is_and_a_closer_look_begins_with_what_is_known() -> None:
+async def test_a_read_after_an_event_starts_from_the_known_snapshot() -> None:
     home = Home()
     async with following(home) as (_, heard):
         await anyio.sleep(5)
@@ -168,7 +168,7 @@ async def test_only_lists_that_cannot_be_used_are_waited_for_longer() -> None:
     assert max(await waits(silent)) == 7.5
 
 
-async def test_a_proxys_page_after_lists_that_could_not_be_used_is_none_of_those() -> None:
+async def test_a_proxys_page_does_not_count_as_an_unusable_list() -> None:
     home = Unusable()
     home.error = SourceInvalid("no JSON")
     async with following(home) as (_, heard):

@@ -5,7 +5,7 @@ from engine.loop.passes.options import Since, what_changed
 from tests.homes import ENTRY, NOON, device, snapshot
 
 
-def test_what_changed_is_known_of_a_home_that_was_made_from_the_one_that_was_compared() -> None:
+def test_changes_are_known_only_for_a_home_made_from_the_compared_one() -> None:
     first = snapshot(ENTRY, device(1))
     changed = [(device(1, name="Lamp"), content_hash(device(1, name="Lamp")))]
     second = first.with_changes(changed, [], taken_at=NOON + 1)

@@ -133,7 +133,7 @@ async def test_rows_without_our_tables_identify_their_home_themselves(desk: Desk
     assert not any((await desk.run(OURS, "r.db", "new.db")).values())
 
 
-async def test_a_file_of_an_earlier_version_shows_its_home_by_what_was_written(desk: Desk) -> None:
+async def test_a_file_of_an_earlier_version_is_identified_by_its_applied_records(desk: Desk) -> None:
     await desk.run(OURS, "r.db", "h.db")
     sql(desk.folder / "r.db", "DELETE FROM reconcile_meta WHERE name = 'home'")
     sql(desk.folder / "h.db", "DELETE FROM meta WHERE name = 'home'")
@@ -155,7 +155,7 @@ async def test_a_store_that_holds_no_config_entry_remembers_its_home_all_the_sam
 
 
 @pytest.mark.parametrize("registries", [{"device", "area", "floor"}, {"entity"}])
-async def test_a_store_without_memory_shows_its_home_by_what_its_devices_and_entities_belong_to(
+async def test_a_store_without_memory_is_identified_by_its_devices_and_entities(
     desk: Desk, registries: set[str]
 ) -> None:
     part = frozenset(registries)

@@ -100,7 +100,7 @@ async def test_blocked_is_published_with_its_guards_and_records_while_the_store_
     assert [wrong for s in kept.controller.published if (wrong := what_is_wrong(s))] == []
 
 
-async def test_drift_and_what_another_program_put_there_come_with_their_records(
+async def test_drift_and_foreign_rows_are_published_with_their_records(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async with watched(monkeypatch) as (kept, _):
@@ -159,7 +159,7 @@ async def test_home_assistant_lost_and_found_again(mode: str, monkeypatch: pytes
         await anyio.sleep(100)
 
 
-async def test_when_a_read_is_published_what_it_changes_is_pending() -> None:
+async def test_the_changes_of_a_published_read_are_pending() -> None:
     async def closer_look(_hints: Hints, newest: Snapshot) -> Snapshot:
         return later(newest, device(2))
 

@@ -102,7 +102,7 @@ def stand() -> Stand:
     return Stand()
 
 
-async def test_a_pass_reports_what_it_read_and_how_long_it_took(stand: Stand) -> None:
+async def test_a_pass_reports_its_reads_and_its_duration(stand: Stand) -> None:
     home = make_snapshot(
         records=HOME,
         taken_at=NOON + 1,
@@ -155,7 +155,9 @@ async def test_a_pass_is_partial_where_some_replicas_failed(stand: Stand) -> Non
     assert [error.subject for error in report.errors] == ["one", "two"]
 
 
-async def test_a_wait_that_confirms_deletes_is_told_and_dated_by_the_first_read(stand: Stand) -> None:
+async def test_waiting_to_confirm_deletes_shows_as_progress_and_counts_from_the_first_read(
+    stand: Stand,
+) -> None:
     await stand.run(snapshot(*HOME))
     stand.progress.clear()
     smaller = HOME[:-1]
@@ -189,7 +191,7 @@ async def test_what_was_compared_is_applied_in_one_piece_if_the_mode_is_to(stand
     assert set(stand.ledger.missed) == ({entity(2).key} if is_applied else set())
 
 
-async def test_a_stale_plan_names_what_changed(stand: Stand) -> None:
+async def test_a_stale_plan_names_the_changes(stand: Stand) -> None:
     plan = await stand.run(snapshot(*HOME), mode=Mode.DRY_RUN)
     expected = {replica.replica: replica.fingerprint for replica in plan.replicas}
     changed = {**expected, "two": "another", "three": "gone"}

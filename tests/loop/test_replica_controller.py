@@ -54,7 +54,7 @@ async def test_what_another_program_wrote_is_healed_within_the_watch() -> None:
         assert [(f.name, f.source, f.replica) for f in record.fields] == [("name", "Device 1", "Mocked")]
 
 
-async def test_while_a_store_shows_no_trace_of_a_write_its_signature_is_not_asked() -> None:
+async def test_the_signature_is_not_read_while_a_store_shows_no_write() -> None:
     async with keeping() as kept:
         kept.replica.left_behind = "written at noon"
         kept.controller.offer(HOME)
@@ -80,7 +80,7 @@ async def test_what_can_wait_is_done_when_nothing_else_is_to_do() -> None:
         assert kept.replica.tidied == 2, "nothing was written since"
 
 
-async def test_what_has_to_wait_for_a_calm_moment_is_asked_for_again() -> None:
+async def test_housekeeping_that_needs_a_calm_moment_is_requested_again() -> None:
     async with keeping() as kept:
         kept.replica.tidies_when_calm = True
         kept.controller.offer(HOME)
@@ -133,7 +133,7 @@ async def test_it_knows_since_when_its_status_holds() -> None:
         assert (kept.controller.status.status, kept.controller.status.status_since) == ("out_of_sync", found)
 
 
-async def test_what_is_held_differs_since_it_was_found_first_however_often_it_is_looked_at() -> None:
+async def test_a_held_record_keeps_the_time_it_was_first_found() -> None:
     starting = msgspec.structs.replace(RUNNING, state="STARTING")
     named = entity(1, device_id=device(1).id)
     async with keeping() as kept:
@@ -164,7 +164,7 @@ async def test_a_status_that_was_unproven_in_between_starts_over() -> None:
         assert kept.controller.status.status_since == pytest.approx(back, abs=1)
 
 
-async def test_it_verifies_from_time_to_time_and_finds_what_no_signature_told() -> None:
+async def test_a_periodic_verification_finds_drift_that_no_signature_shows() -> None:
     async with keeping() as kept:
         kept.controller.offer(HOME)
         await anyio.sleep(1)

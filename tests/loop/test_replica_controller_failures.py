@@ -127,7 +127,7 @@ async def test_a_change_that_is_written_at_once_is_no_change_of_status() -> None
         assert (kept.controller.status.status, kept.controller.status.status_since) == ("in_sync", since)
 
 
-async def test_where_only_the_books_cannot_be_kept_what_was_written_is_known() -> None:
+async def test_a_write_counts_as_done_even_if_the_ledger_fails() -> None:
     async with keeping() as kept:
         kept.controller.offer(HOME)
         await anyio.sleep(1)
@@ -144,7 +144,7 @@ async def test_where_only_the_books_cannot_be_kept_what_was_written_is_known() -
         assert replica_status(kept.controller.status, clock(), PACE.freshness)[0] == "unknown"
 
 
-async def test_a_store_that_cannot_even_be_read_leaves_what_changed_pending() -> None:
+async def test_changes_stay_pending_while_the_store_cannot_be_read() -> None:
     async with keeping() as kept:
         kept.controller.offer(HOME)
         await anyio.sleep(1)
@@ -217,7 +217,7 @@ async def test_what_needs_a_change_is_tried_seldom() -> None:
 @pytest.mark.parametrize(
     ("asked", "waited"), first_quick([(45.0, 45.0), (1e8, PACE.retry_seconds_max), (0.5, 1.0)])
 )
-async def test_a_store_that_asks_to_wait_is_waited_for_within_our_bound(asked: float, waited: float) -> None:
+async def test_a_wait_requested_by_a_store_is_kept_up_to_our_bound(asked: float, waited: float) -> None:
     error = ReplicaUnavailable("memory", "slow down")
     error.retry_after_seconds = asked
     async with keeping() as kept:

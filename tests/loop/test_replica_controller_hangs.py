@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.virtual_time]
 FULL = snapshot(ENTRY, *(device(n) for n in range(1, 41)), entity(1), at=NOON)
 
 
-async def test_what_another_program_changed_is_pending_since_home_assistant_was_read() -> None:
+async def test_drift_is_pending_since_home_assistant_was_read() -> None:
     gate = ConcurrencyLimiter()
     async with keeping(offload=gate) as kept:
         kept.controller.offer(HOME)
@@ -30,7 +30,7 @@ async def test_what_another_program_changed_is_pending_since_home_assistant_was_
         assert (kept.controller.status.pending, kept.controller.status.pending_since) == (1, NOON)
 
 
-async def test_where_nothing_is_to_be_written_nothing_is_pending_however_long_it_takes() -> None:
+async def test_a_pass_without_writes_leaves_nothing_pending_even_if_it_hangs() -> None:
     gate = ConcurrencyLimiter()
     async with keeping(offload=gate) as kept:
         kept.controller.offer(HOME)
@@ -61,7 +61,7 @@ async def test_a_store_that_hangs_when_it_is_to_be_verified_is_unknown() -> None
         assert replica_status(kept.controller.status, clock(), freshness)[0] == "in_sync"
 
 
-async def test_after_a_pass_that_hung_when_it_had_looked_the_next_look_is_due_at_once() -> None:
+async def test_after_a_pass_that_hung_past_the_verify_interval_the_next_one_starts_at_once() -> None:
     gate = ConcurrencyLimiter()
     async with keeping(offload=gate) as kept:
         gate.closed.add("_finish")
@@ -97,7 +97,7 @@ async def synced_after(offered: Snapshot | None) -> float | None:
         return found[0]
 
 
-async def test_what_is_confirmed_while_a_pass_lasts_is_so_of_the_newest_read_only() -> None:
+async def test_a_confirmation_during_a_pass_applies_to_the_newest_read_only() -> None:
     assert await synced_after(None) == NOON + 4
     assert await synced_after(snapshot(*HOME.home.records.values(), device(2), at=NOON + 3)) == NOON
 
@@ -121,7 +121,7 @@ async def test_a_second_loss_is_one_more() -> None:
         assert kept.controller.current().status_since == lost_at
 
 
-async def test_whether_a_file_was_replaced_is_asked_with_what_is_remembered_of_it() -> None:
+async def test_is_overtaken_receives_the_remembered_data_version() -> None:
     class Asked(MemoryReplica):
         with_version: int | None = None
 
@@ -174,7 +174,7 @@ async def test_another_home_is_compared_once_and_again_when_it_is_time() -> None
         assert kept.controller.status.status == "blocked"
 
 
-async def test_which_records_have_changed_is_known_while_they_are_compared_and_written() -> None:
+async def test_changed_records_are_known_during_comparison_and_writing() -> None:
     gate = ConcurrencyLimiter()
     async with keeping(offload=gate) as kept:
         kept.controller.offer(HOME)
@@ -219,7 +219,7 @@ async def test_the_last_report_stands_until_something_else_is_found_or_the_pass_
         assert [r.guard for r in status.report.replicas[0].refusals] == ["delete_ratio"]
 
 
-async def test_what_was_pending_for_long_before_it_was_compared_differs_since_then() -> None:
+async def test_a_record_that_was_long_pending_differs_from_that_time_on() -> None:
     gate = ConcurrencyLimiter()
     async with keeping(offload=gate) as kept:
         kept.controller.offer(FULL)

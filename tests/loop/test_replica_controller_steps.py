@@ -162,7 +162,7 @@ async def test_a_file_that_cannot_be_tidied_is_left_until_it_is_written_again() 
         assert replica.asked == 2
 
 
-async def test_what_was_found_first_is_noted_when_it_is_another_and_only_by_a_pass_that_writes() -> None:
+async def test_first_found_times_are_noted_when_they_change_and_only_in_apply_mode() -> None:
     foreign = device(9)
     async with stand() as it:
         assert it.ledger.found_noted == []
@@ -194,7 +194,7 @@ async def test_only_the_registries_that_are_asked_for_are_kept_and_pending() -> 
         assert it.controller.status.pending == 1
 
 
-async def test_a_second_look_is_asked_for_when_it_confirms_and_where_it_would_be_used() -> None:
+async def test_a_second_read_is_requested_only_when_it_can_confirm_a_delete() -> None:
     home, fewer = snapshot(ENTRY, device(1), entity(1), entity(2), at=NOON), HOME
     for mode, asked in (("apply", [NOON + 60.0]), ("observe", [])):
         async with stand(home, mode=mode) as it:
@@ -228,7 +228,7 @@ async def test_a_store_whose_signature_cannot_be_read_is_looked_at() -> None:
         assert it.reports[-1].errors[0].message == "locked"
 
 
-async def test_nothing_is_asked_of_a_store_that_failed_before_it_is_tried_again() -> None:
+async def test_a_failed_store_is_left_alone_until_its_retry() -> None:
     async with stand() as it:
         it.replica.fail_with = ReplicaUnavailable("memory", "away")
         it.replica.edits += 1

@@ -15,7 +15,7 @@ from tests.loop.virtual_time import PACE, clock
 pytestmark = [pytest.mark.anyio, pytest.mark.virtual_time]
 
 
-async def test_a_change_reaches_every_replica_and_the_status_says_so() -> None:
+async def test_a_change_reaches_every_replica_and_the_status() -> None:
     async with running() as it:
         assert it.word() == "unknown"
         await anyio.sleep(1)
@@ -44,7 +44,7 @@ async def test_a_status_is_made_once_for_as_long_as_nothing_changes() -> None:
         assert it.service.status().replicas != before.replicas
 
 
-async def test_a_file_that_was_replaced_is_not_called_in_sync_before_anything_looked() -> None:
+async def test_a_replaced_file_is_not_in_sync_until_it_is_compared() -> None:
     async with running() as it:
         await anyio.sleep(1)
         assert it.word() == "in_sync"
@@ -97,7 +97,7 @@ async def test_an_evidenced_delete_is_done_at_once_and_any_other_after_the_next_
         assert unreported not in it.rows.rows
 
 
-async def test_while_home_assistant_is_away_the_watermark_stands_and_it_is_not_known() -> None:
+async def test_while_home_assistant_is_away_the_status_is_unknown_and_the_watermark_stays() -> None:
     async with running() as it:
         await anyio.sleep(25)
         it.home.take_down(SourceUnavailable("gone"))
@@ -154,7 +154,7 @@ async def test_a_healthy_service_is_in_sync_at_every_moment() -> None:
         assert len(it.home.reads) > 2
 
 
-async def test_between_a_reconnect_and_the_comparison_with_its_first_read_it_is_not_known() -> None:
+async def test_after_a_reconnect_the_status_is_unknown_until_the_first_read_is_compared() -> None:
     async with running() as it:
         await anyio.sleep(5)
         it.home.take_down(SourceUnavailable("gone"))
@@ -172,9 +172,7 @@ async def test_between_a_reconnect_and_the_comparison_with_its_first_read_it_is_
         assert it.word() == "in_sync"
 
 
-async def test_what_another_program_wrecks_while_home_assistant_is_away_is_healed_from_what_is_known() -> (
-    None
-):
+async def test_drift_is_repaired_from_the_last_read_while_home_assistant_is_away() -> None:
     async with running() as it:
         await anyio.sleep(5)
         it.home.take_down(SourceUnavailable("gone"))
@@ -183,7 +181,7 @@ async def test_what_another_program_wrecks_while_home_assistant_is_away_is_heale
         assert it.rows.rows[device(1).key][0] == device(1)
 
 
-async def test_the_second_look_takes_place_when_it_confirms_and_not_at_the_next_relist() -> None:
+async def test_the_second_read_takes_place_when_it_confirms_and_not_at_the_next_relist() -> None:
     async with running() as it:
         it.home.change(snapshot(ENTRY, device(1), *(entity(n) for n in range(4))))
         await anyio.sleep(1)
@@ -246,7 +244,7 @@ async def test_a_wall_clock_that_is_set_changes_no_age_and_no_status(seconds: fl
 
 
 @pytest.mark.parametrize("seconds", [-3600.0, 3600.0])
-async def test_a_wall_clock_that_is_set_neither_confirms_a_delete_nor_puts_it_off(seconds: float) -> None:
+async def test_setting_the_wall_clock_does_not_confirm_or_delay_a_delete(seconds: float) -> None:
     machine = SetClock()
     async with running(machine=machine) as it:
         await anyio.sleep(1)

@@ -25,7 +25,7 @@ from tests.loop.virtual_time import PACE, LiveHome, clock
 pytestmark = [pytest.mark.anyio, pytest.mark.virtual_time]
 
 
-async def test_of_home_assistant_it_says_what_it_knows_now() -> None:
+async def test_the_status_reports_the_current_knowledge_of_home_assistant() -> None:
     async with running() as it:
         assert it.service.status().source == SourceStatus("live", connected=False)
         it.home.answer_seconds = 2
@@ -176,7 +176,7 @@ async def test_what_waits_is_looked_for_when_that_confirms_it() -> None:
     assert informer.within == 42
 
 
-async def test_a_status_is_made_again_when_a_replica_the_source_or_the_clock_is_another() -> None:
+async def test_a_status_is_rebuilt_when_a_replica_the_source_or_the_clock_changes() -> None:
     controllers = fixed(None, None)
     home = service(controllers)
     before = home.status()

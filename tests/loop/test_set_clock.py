@@ -73,7 +73,7 @@ async def test_a_clock_that_went_from_1970_to_now_confirms_nothing(cron: Cron) -
 
 
 @pytest.mark.parametrize("wall", [NOON + DAY, NOON - DAY, EPOCH])
-async def test_a_clock_that_was_set_between_two_looks_confirms_nothing_and_puts_nothing_off(
+async def test_setting_the_clock_between_two_reads_does_not_confirm_or_delay_deletes(
     cron: Cron, wall: float
 ) -> None:
     assert await cron.run(NOON, later=1)
@@ -101,7 +101,7 @@ async def test_what_was_missed_under_a_wrong_clock_before_a_restart_has_no_time(
     assert waiting.why == ("missing from this read and from earlier ones",)
 
 
-async def test_a_restart_of_the_machine_puts_it_off_until_it_has_been_running_as_long(cron: Cron) -> None:
+async def test_after_a_reboot_deletes_wait_until_the_machine_has_run_long_enough(cron: Cron) -> None:
     assert await cron.run(EPOCH, later=1)
     cron.restart()
     assert await cron.run(NOON + DAY)

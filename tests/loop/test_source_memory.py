@@ -202,7 +202,7 @@ class TestOneFile:
         assert isinstance(ear.snapshots[1].home.records, LazyMapping)
         await check_newest(ear)
 
-    async def test_it_says_when_it_wrote_what_it_begins_with(self, tmp_path: Path) -> None:
+    async def test_it_reports_each_write_of_the_cache(self, tmp_path: Path) -> None:
         core, file, kept = Core(), PassCacheFile(tmp_path / "rows.db"), list[str]()
         source = Followed(core)
         memory = SourceMemory(file, source, Books(), inline, on_kept=lambda: kept.append("kept"))
@@ -210,7 +210,7 @@ class TestOneFile:
             await Informer(source, PACE, lambda: 0.5, quiet, memory).run(Ear(core))
         assert kept == ["kept"]
 
-    async def test_where_none_can_be_left_what_was_read_stays(self, tmp_path: Path) -> None:
+    async def test_a_read_is_kept_even_if_the_cache_cannot_be_written(self, tmp_path: Path) -> None:
         core, file = Core(), PassCacheFile(tmp_path / "nowhere" / "rows.db")
         ear = await serve(core, file, 15)
         assert len(ear.snapshots) == 1

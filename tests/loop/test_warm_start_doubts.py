@@ -58,7 +58,7 @@ async def test_another_store_is_not_taken_for_the_one_that_was_compared(days: Da
     assert days.observed == ["history"]
 
 
-async def test_another_home_is_refused_by_what_the_stores_hold_alone(days: Days) -> None:
+async def test_another_home_is_refused_from_the_contents_of_the_stores_alone(days: Days) -> None:
     for store in (days.rows, days.history):
         sql(store, f"DELETE FROM {'reconcile_meta' if store == days.rows else 'meta'} WHERE name = 'home'")
     for row in days.core.rows("config_entry"):

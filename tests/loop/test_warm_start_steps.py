@@ -93,7 +93,7 @@ async def test_a_pass_that_changes_one_record_reads_no_other(days: Days) -> None
 
 
 @pytest.mark.parametrize("mode", [Mode.OBSERVE, Mode.DRIFT])
-async def test_whoever_asks_for_all_of_it_has_all_of_it_read(days: Days, mode: Mode) -> None:
+async def test_a_full_read_on_request_reads_both_replicas(days: Days, mode: Mode) -> None:
     before = days.cache.path.read_bytes()
     await days.run(mode)
     assert days.observed == BOTH

@@ -64,7 +64,7 @@ async def test_what_changed_is_written() -> None:
     assert report.errors
 
 
-async def test_a_ledger_that_cannot_note_what_is_missing_is_reported() -> None:
+async def test_a_ledger_that_cannot_note_missing_records_is_reported() -> None:
     class Full(MemoryLedger):
         def note_absences(self, absences: Absences, at: Look) -> None:
             if absences.begun:
@@ -79,7 +79,7 @@ async def test_a_ledger_that_cannot_note_what_is_missing_is_reported() -> None:
         assert report.status == "out_of_sync"
 
 
-async def test_memory_that_runs_out_while_it_notes_what_is_missing_is_reported() -> None:
+async def test_running_out_of_memory_while_noting_missing_records_is_reported() -> None:
     class Starved(MemoryLedger):
         def note_absences(self, absences: Absences, at: Look) -> None:
             raise MemoryError

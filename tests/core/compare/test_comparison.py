@@ -77,7 +77,7 @@ def test_a_pending_change_began_when_home_assistant_made_it() -> None:
     assert (record.since, record.cause) == (NOON - 30, Cause.PENDING)
 
 
-def test_what_follows_from_another_record_did_not_begin_when_this_one_was_changed() -> None:
+def test_a_derived_change_does_not_date_from_the_records_own_change() -> None:
     desired = snapshot(ENTRY, device(1, modified_at=NOON - 3600), entity(1, device_id="d1"))
     comparison = compared(desired, ENTRY, device(1, name="Old", modified_at=NOON - 3600))
     (operation,) = (each for each in comparison.plan.operations if each.key == device(1).key)
@@ -107,7 +107,7 @@ def test_an_absence_began_when_it_was_first_missed() -> None:
     assert record.why == ("missing from every read since 2026-11-23T11:59:50.000Z",)
 
 
-def test_a_beginning_that_is_unknown_is_not_the_time_of_asking() -> None:
+def test_an_unknown_start_time_is_not_replaced_by_the_current_time() -> None:
     desired = snapshot(ENTRY, device(1, name="New"))
     comparison = compared(desired, ENTRY, device(1), device(2))
     for done, since in (("planned", [None, None]), ("observed", [None, None]), ("applied", [NOON, NOON])):
@@ -150,7 +150,7 @@ def test_of_a_batch_that_was_refused_in_part_the_rest_was_applied() -> None:
     assert report_replica(comparison, applied=False, error="cut off").applied == PlanCounts()
 
 
-def test_what_a_guard_holds_has_no_beginning_that_a_pass_without_memory_knows() -> None:
+def test_a_held_record_has_no_start_time_in_a_pass_without_memory() -> None:
     starting = msgspec.structs.replace(RUNNING, state="STARTING")
     desired = snapshot(ENTRY, health=starting)
     comparison = compared(desired, ENTRY, device(1))

@@ -36,7 +36,7 @@ def judged(comparison: Comparison, **lists: object) -> Comparison:
     return msgspec.structs.replace(comparison, verdict=msgspec.structs.replace(NOTHING, **lists))
 
 
-def test_a_replica_is_reported_with_its_refusals_what_it_keeps_and_its_error() -> None:
+def test_a_replica_is_reported_with_its_refusals_kept_records_and_error() -> None:
     desired = snapshot(ENTRY, device(1))
     found = compared(desired, ENTRY, device(2), device(3), entity(4), ours=False)
     refusal = Refusal(GuardName.DELETE_RATIO, "too many", "raise it", 7, "reconcile --x", "7-0123456789")
@@ -78,7 +78,7 @@ def test_each_thing_that_is_left_by_itself_is_out_of_sync(what: str) -> None:
     assert status_of(left[what], applied=True, failed=False) == "out_of_sync"
 
 
-def test_a_changed_record_is_reported_with_its_name_its_hashes_and_what_changes() -> None:
+def test_a_changed_record_is_reported_with_its_name_hashes_and_changed_fields() -> None:
     lamp = entity(1, name="Lamp", modified_at=NOON - 5)
     desired, before = snapshot(ENTRY, lamp), snapshot(entity(1))
     (report,) = reports_of(compared(desired, ENTRY, entity(1)), desired)
@@ -125,7 +125,7 @@ def test_a_foreign_entity_is_reported_under_its_entity_id_and_its_version() -> N
     )
 
 
-def test_a_foreign_device_has_no_entities_only_where_neither_side_has_one() -> None:
+def test_a_foreign_device_has_no_entities_if_neither_side_has_one() -> None:
     alone, with_foreign, with_ours = device(1), device(2), device(3)
     ours = entity(3, device_id=with_ours.id)
     desired = snapshot(ENTRY, ours)
@@ -171,7 +171,7 @@ def test_a_foreign_row_that_is_pruned_was_not_missed() -> None:
     assert found == ["a foreign row, pruned as asked"]
 
 
-def test_a_write_says_whose_row_it_takes_over() -> None:
+def test_a_write_names_the_row_that_it_replaces() -> None:
     desired = snapshot(ENTRY, device(1))
     (operation,) = compared(desired, ENTRY).plan.operations
     moved = msgspec.structs.replace(operation, moved_from=Key("device", "whole"))
@@ -180,7 +180,7 @@ def test_a_write_says_whose_row_it_takes_over() -> None:
     assert reasons(replacing, desired) == ["it now has the entity_id of entity/old"]
 
 
-def test_when_a_record_was_first_missed_is_said_by_the_clock_as_it_is_set_now() -> None:
+def test_the_time_a_record_was_first_missed_follows_the_current_clock() -> None:
     key, other = device(1).key, device(2).key
     found = compared(snapshot(ENTRY), ENTRY)
     looks = {key: Look(12.0, "boot", 100.0)}
@@ -190,7 +190,7 @@ def test_when_a_record_was_first_missed_is_said_by_the_clock_as_it_is_set_now() 
     assert (without_look.missed_at(key), without_look.missed_at(other)) == (12.0, None)
 
 
-def test_what_failed_as_a_whole_was_written_of_nothing_and_what_succeeded_of_everything() -> None:
+def test_a_failed_pass_wrote_nothing_and_a_successful_one_everything() -> None:
     desired = snapshot(ENTRY, device(1), device(2))
     found = compared(desired, ENTRY)
     refused = {device(1).key}
@@ -202,7 +202,7 @@ def test_what_failed_as_a_whole_was_written_of_nothing_and_what_succeeded_of_eve
     assert outcomes(Outcome.PLANNED, refused) == {Outcome.PLANNED}
 
 
-def test_what_still_stands_is_reported_by_the_same_words_until_something_of_it_changes() -> None:
+def test_a_report_is_reused_until_its_record_changes() -> None:
     desired = snapshot(ENTRY)
     found = compared(desired, ENTRY, device(1), device(2), absences={device(1).key: NOON - 9})
     waiting = msgspec.structs.replace(
@@ -243,9 +243,7 @@ def test_what_still_stands_is_reported_by_the_same_words_until_something_of_it_c
     assert reported == {}
 
 
-def test_a_change_of_home_assistants_began_when_that_was_read_and_not_when_the_replica_was_looked_at() -> (
-    None
-):
+def test_a_change_in_home_assistant_dates_from_the_read_and_not_from_the_comparison() -> None:
     desired = snapshot(ENTRY, device(1, name="New"))
     found = compared(desired, ENTRY, device(1))
     (record,) = reports_of(found, desired, compared_at=NOON, found_at=NOON + 300)

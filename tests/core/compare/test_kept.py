@@ -52,7 +52,7 @@ def test_a_row_that_only_has_an_entity_id_keeps_the_entity_that_has_it() -> None
     assert kept(desired, entity(1), entity(2)) == Kept(frozenset({entity(1).key}))
 
 
-def test_a_row_that_says_nothing_keeps_all_that_is_missing_and_that_cannot_all_be_right() -> None:
+def test_a_row_without_an_id_keeps_every_missing_record_of_its_registry() -> None:
     desired = home(device(3), aside=[odd("device")])
     assert kept(desired, device(1), device(3)) == Kept(frozenset({device(1).key}))
     assert kept(desired, device(1), device(2), device(3)) == Kept(
@@ -73,7 +73,7 @@ def test_as_many_rows_may_be_right_as_say_nothing_of_themselves() -> None:
     assert kept(desired, device(1), device(2), device(3)).surplus == 1
 
 
-def test_a_composite_device_that_was_split_is_gone_and_an_entity_with_its_id_is_not() -> None:
+def test_a_split_composite_device_is_gone_but_an_entity_with_its_id_is_not() -> None:
     desired = make_snapshot(
         records=[ENTRY],
         taken_at=NOON,
@@ -94,7 +94,7 @@ def test_what_is_kept_and_cannot_be_read_stands_in_for_nothing() -> None:
     assert stand_in(desired, found, lambda keys: {key: rows[key] for key in keys}) is desired
 
 
-def test_only_what_others_derive_values_from_stands_in() -> None:
+def test_only_records_that_others_derive_values_from_stand_in() -> None:
     desired = home(device(2))
     area = Key("area", "attic")
     reads: list[list[Key]] = []
@@ -121,7 +121,7 @@ def test_an_entity_does_not_take_over_the_entity_id_of_a_row_that_is_kept() -> N
     assert found == Kept(frozenset({entity(1).key, entity(2).key, entity(3).key}), 2)
 
 
-def test_an_entity_that_already_stands_beside_a_row_that_is_kept_is_in_no_ones_way() -> None:
+def test_an_entity_already_stored_beside_a_kept_row_does_not_clash() -> None:
     # A store of records may hold two with one entity_id.
     heir = entity(2, entity_id="sensor.s1")
     desired = home(heir, aside=[odd("entity", entity(1).id)])

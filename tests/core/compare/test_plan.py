@@ -121,7 +121,7 @@ def test_a_label_is_the_name_a_person_knows() -> None:
     assert StoredRow(Key("area", "a"), {}).label == "a"
 
 
-def test_an_operation_says_what_stood_there_and_what_is_to_stand_there() -> None:
+def test_an_operation_holds_the_old_and_the_new_content() -> None:
     before = snapshot(ENTRY, device(1), device(2), entity(1, device_id=device(1).id))
     after = snapshot(ENTRY, device(1, name="New"), entity(1, device_id=device(1).id))
     plan = derived_plan_for(after, before)
@@ -175,7 +175,7 @@ def test_an_entity_that_keeps_its_entity_id_is_no_move() -> None:
     assert operation.action is Action.UPSERT
 
 
-def test_a_composite_is_inherited_only_by_a_part_that_is_new_and_only_when_it_is_gone() -> None:
+def test_only_a_new_part_of_a_composite_that_is_gone_inherits_its_row() -> None:
     old, first, second = device(1), device(2), device(3)
     splits = {old.id: (first.id, second.id)}
     # The first part has a row already.
@@ -214,7 +214,7 @@ def test_a_first_fill_is_planned_as_any_other_pass(monkeypatch: pytest.MonkeyPat
     assert planned() == first
 
 
-def test_a_first_fill_writes_every_record_with_what_is_derived_from_it() -> None:
+def test_a_first_fill_writes_every_record_with_its_derived_values() -> None:
     home = snapshot(ENTRY, device(1), entity(1, device_id=device(1).id))
     plan = derived_plan_for(home, snapshot())
     assert [o.key for o in plan.operations] == list(home.home.records)

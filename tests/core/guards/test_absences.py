@@ -35,7 +35,7 @@ def test_a_wall_clock_that_jumped_over_the_wait_confirms_nothing(wall: float) ->
     assert confirmed(Look(wall, "a", 40.0), running(100))
 
 
-def test_what_was_never_missed_is_confirmed_only_where_no_second_look_is_asked_for() -> None:
+def test_a_first_absence_is_confirmed_only_if_no_second_read_is_required() -> None:
     assert is_confirmed(DELETE, HOME, {}, running(100), 0)
     assert not is_confirmed(DELETE, HOME, {}, running(100), 1)
 
@@ -61,7 +61,7 @@ def test_a_machine_that_has_just_started_confirms_nothing() -> None:
 
 
 @pytest.mark.parametrize("first", [Look(NOON + 60), Look(5.0), Look(NOON, "a", 200.0)])
-def test_an_absence_whose_time_says_nothing_starts_over(first: Look) -> None:
+def test_an_absence_with_an_unusable_time_starts_over(first: Look) -> None:
     found = track_absences(HOME, KNOWN, {GONE: first}, running(100))
     assert found == Absences(begun=frozenset({GONE}), returned=frozenset({GONE}))
 
@@ -90,7 +90,7 @@ def test_a_record_that_is_missed_for_the_first_time_begins_an_absence() -> None:
     assert track_absences(HOME, KNOWN, {}, Calendar(), {device(2).key}) == Absences()
 
 
-def test_what_is_kept_is_neither_missed_nor_moot() -> None:
+def test_a_kept_record_is_neither_missing_nor_moot() -> None:
     kept = frozenset({GONE})
     assert track_absences(HOME, KNOWN, {}, Calendar(), kept=kept) == Absences()
     assert track_absences(HOME, {}, {GONE: NOW}, Calendar(), kept=kept) == Absences(returned=kept)

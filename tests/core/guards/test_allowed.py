@@ -43,7 +43,7 @@ def test_ids_of_any_characters_give_other_records_another_name() -> None:
     assert name_of_deletes(one, NOON) != name_of_deletes(other, NOON)
 
 
-def test_where_only_what_home_assistant_removed_is_held_there_is_no_name() -> None:
+def test_deletes_that_home_assistant_reported_get_no_name_when_held() -> None:
     gone = [record.key for record in HOME if record.key.registry == "device"]
     removed = snapshot(*(r for r in HOME if r.key not in gone), removed=frozenset(gone))
     verdict = allowed(removed, name_of_deletes([], NOON))
@@ -101,7 +101,7 @@ def test_an_empty_registry_and_too_many_records_are_allowed_in_the_same_way() ->
 
 
 @pytest.mark.parametrize("state", ["STARTING", "NOT_RUNNING"])
-def test_what_is_read_in_a_doubtful_state_has_no_name_and_is_allowed_by_none(state: str) -> None:
+def test_deletes_from_a_doubtful_read_have_no_name_and_cannot_be_allowed(state: str) -> None:
     name = named(judge(snapshot(*MANY_GONE), HOME))
     doubtful = snapshot(*MANY_GONE, health=msgspec.structs.replace(RUNNING, state=state))
     verdict = allowed(doubtful, name)

@@ -83,7 +83,7 @@ def test_a_device_keeps_its_number_of_entities_while_they_are_missing() -> None:
     assert {o.key for o in verdict.held} == keys(LAMP, KITCHEN)
 
 
-def test_so_it_does_while_nothing_is_booked_and_the_missing_one_looks_foreign() -> None:
+def test_derived_values_are_kept_while_the_ledger_is_empty_and_the_missing_record_looks_foreign() -> None:
     verdict = judge(snapshot(*without(LAMP), health=STARTING), *HOME, are_booked=False)
     assert KITCHEN.key in {o.key for o in verdict.held}
     assert judge(snapshot(*without(LAMP)), *HOME, are_booked=False).held == ()
@@ -143,7 +143,7 @@ def test_areas_do_not_move_up_into_the_place_of_one_that_may_still_come() -> Non
     assert changed(judge(read, *HOME, *areas, positions=order)) == keys(renamed)
 
 
-def test_why_a_read_is_no_evidence_is_said_with_what_to_do() -> None:
+def test_a_doubtful_read_is_explained_with_the_next_step() -> None:
     def why(**health: object) -> tuple[str, str, str]:
         found = untrusted_read(snapshot(health=msgspec.structs.replace(RUNNING, **health)))
         assert found is not None
@@ -185,7 +185,7 @@ def test_what_a_missing_device_does_not_decide_is_written() -> None:
     assert disabled.key in changed(verdict)
 
 
-def test_nothing_is_believed_of_a_registry_that_was_corrupt_and_still_misses_records() -> None:
+def test_a_registry_that_was_corrupt_is_not_trusted_while_records_are_missing() -> None:
     device_9 = device(9)
     moved = entity(1, device_id=device_9.id)
     desired = snapshot(device_9, moved, *without(KITCHEN, LAMP), health=CORRUPT)

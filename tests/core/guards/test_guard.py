@@ -68,7 +68,7 @@ def test_what_home_assistant_lists_as_deleted_needs_no_second_read() -> None:
     assert [o.key for o in verdict.allowed] == [GONE_KEY]
 
 
-def test_an_entity_id_borne_by_another_entity_is_proof_enough() -> None:
+def test_an_entity_is_deleted_without_a_wait_when_another_has_its_entity_id() -> None:
     heir = entity(99, entity_id="sensor.s59")
     verdict = judge(snapshot(*ONE_GONE, heir), HOME, Policy())
     assert [(o.action, o.key) for o in verdict.allowed] == [
@@ -130,7 +130,7 @@ def test_half_a_home_that_vanishes_in_one_read_is_reported_at_once(
     assert verdict.waiting == ()
 
 
-def test_what_is_missed_now_counts_with_what_was_missed_before() -> None:
+def test_newly_missing_records_count_together_with_earlier_ones() -> None:
     missed_before = {r.key: NOON - 600 for r in HOME[81:]}
     assert len(judge(snapshot(*HOME[:81]), HOME, FIRST_LOOK, missed_before).allowed) == 20
     verdict = judge(snapshot(*HOME[:80]), HOME, FIRST_LOOK, missed_before)
@@ -138,7 +138,7 @@ def test_what_is_missed_now_counts_with_what_was_missed_before() -> None:
     assert verdict.allowed == ()
 
 
-def test_recovery_mode_changes_nothing_at_all() -> None:
+def test_recovery_mode_changes_nothing() -> None:
     recovery = msgspec.structs.replace(RUNNING, recovery_mode=True)
     verdict = judge(snapshot(ENTRY, device(77), health=recovery), HOME)
     assert verdict.allowed == ()
@@ -166,7 +166,7 @@ def test_a_source_without_any_config_entry_is_another_home() -> None:
     assert verdict.refused_whole
 
 
-def test_a_home_whose_only_config_entry_is_unusable_is_known_by_what_it_owns() -> None:
+def test_a_home_with_only_an_unusable_config_entry_is_identified_by_its_records() -> None:
     odd = SetAside("config_entry", "entry_id", "null", "its entry_id is null")
     home = make_snapshot(
         records=HOME[1:], taken_at=NOON, origin="test", registries=frozenset(REGISTRIES), set_aside=[odd]
@@ -264,7 +264,7 @@ def test_a_later_look_at_something_else_confirms_no_absence() -> None:
         assert [o.key for o in verdict.waiting] == [GONE_KEY] * waits
 
 
-def test_a_clock_that_was_set_back_neither_confirms_an_absence_nor_makes_it_wait_for_ever() -> None:
+def test_setting_the_clock_back_does_not_confirm_an_absence_or_delay_it_forever() -> None:
     known = snapshot(*HOME).home.hashes
     first = snapshot(*ONE_GONE, at=NOON + 3600)
     later = first.with_changes([], [], taken_at=NOON, listed=frozenset())
@@ -308,7 +308,7 @@ def test_absences_begin_only_with_a_read_that_could_have_deleted() -> None:
         assert track_absences(snapshot(*ONE_GONE, health=health), known, {}, Calendar()) == Absences()
 
 
-def test_an_absence_ends_when_the_record_is_back_and_is_moot_when_it_is_held_no_longer() -> None:
+def test_an_absence_ends_when_the_record_returns_and_is_moot_when_no_replica_has_it() -> None:
     known = snapshot(*HOME).home.hashes
     stranger = Key("entity", "never-ours")
     found = track_absences(snapshot(*HOME), known, {GONE_KEY: Look(1.0), stranger: Look(1.0)}, Calendar())

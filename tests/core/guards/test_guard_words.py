@@ -89,7 +89,7 @@ def test_all_of_very_little() -> None:
     assert judge(snapshot(registries={"label"}), [label]).refusals == (), "one is few"
 
 
-def test_what_was_not_read_is_said_after_what_is_deleted_and_counts_for_itself() -> None:
+def test_unread_records_are_reported_after_deletes_and_counted_separately() -> None:
     category, other = (Category(category_id="c", scope=scope, name="C") for scope in ("automation", "script"))
     read = snapshot(*HOME[:20], registries={"config_entry", "device", "category"}).read_as(
         unread=Unread({"entity": "entity is missing"}, frozenset({"script"}))
@@ -104,7 +104,7 @@ def test_what_was_not_read_is_said_after_what_is_deleted_and_counts_for_itself()
     assert {o.key for o in verdict.held} == {category.key, other.key, *(record.key for record in HOME[20:41])}
 
 
-def test_what_was_not_read_is_neither_deleted_nor_counted_among_the_deletes() -> None:
+def test_unread_records_are_not_deleted_or_counted_as_deletes() -> None:
     category = Category(category_id="c", scope="automation", name="C")
     read = snapshot(*HOME[:-1]).read_as(unread=Unread(scopes=frozenset({"script"})))
     verdict = judge(read, [*HOME, category], Policy(delete_confirm_seconds=0, delete_count_max=1))
@@ -113,7 +113,7 @@ def test_what_was_not_read_is_neither_deleted_nor_counted_among_the_deletes() ->
     assert [(r.guard, r.held) for r in verdict.refusals] == [(GuardName.REGISTRY_UNREAD, 1)]
 
 
-def test_only_what_may_be_allowed_by_name_has_one() -> None:
+def test_only_deletes_that_can_be_allowed_have_a_name() -> None:
     starting = msgspec.structs.replace(RUNNING, state="STARTING")
     assert refusal_of(snapshot(*HOME[:60], health=starting)).name is None
     devices = [record for record in HOME if record.key.registry == "device"]
@@ -133,7 +133,7 @@ def derived_held(*rest: Record, health: SourceHealth = RUNNING, **given: Any) ->
     return judge_derived(snapshot(*rest, health=health), *DERIVING, **given)
 
 
-def test_what_depends_on_a_missing_record_is_held_and_said_by_the_guard_that_doubts_the_read() -> None:
+def test_dependants_of_a_missing_record_are_held_by_the_guard_that_doubts_the_read() -> None:
     starting = msgspec.structs.replace(RUNNING, state="STARTING")
     without = [record for record in DERIVING if record is not LAMP]
     for booked, count in ((True, 2), (False, 1)):

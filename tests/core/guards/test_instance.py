@@ -38,7 +38,7 @@ def test_one_entry_in_common_makes_a_home_the_same() -> None:
     assert KnownHomes(own=OURS, ledger=OURS).know(frozenset({"a2", "new"}))
 
 
-def test_what_is_held_says_nothing_where_the_store_itself_remembers_its_home() -> None:
+def test_the_home_that_a_store_remembers_outweighs_its_records() -> None:
     assert KnownHomes(own=OURS, held=OTHERS).know(OURS)
 
 
@@ -74,7 +74,7 @@ def test_a_store_that_was_away_meanwhile_is_of_the_same_home() -> None:
         assert away.know(now)
 
 
-def test_another_home_that_was_accepted_replaces_what_was_known() -> None:
+def test_an_accepted_other_home_replaces_the_known_one() -> None:
     homes = KnownHomes(own=OURS, ledger=OURS).after(OTHERS)
     assert homes == KnownHomes(own=OTHERS)
     assert not homes.know(OURS)

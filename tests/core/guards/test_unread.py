@@ -50,7 +50,7 @@ def guards(verdict: Verdict) -> list[tuple[str, int]]:
     return [(refusal.guard, refusal.held) for refusal in verdict.refusals]
 
 
-def test_a_registry_that_is_known_and_was_not_read_is_reported_though_nothing_else_differs() -> None:
+def test_an_unread_registry_with_known_records_is_reported_even_without_differences() -> None:
     verdict = judge(read_without("label", records=HOME), HOME)
     assert guards(verdict) == [("registry_unread", 0)]
     (refusal,) = verdict.refusals
@@ -70,7 +70,7 @@ def test_everything_else_is_written() -> None:
     assert [o.key for o in verdict.allowed] == [area.key]
 
 
-def test_without_the_devices_their_entities_keep_the_values_that_are_made_of_them() -> None:
+def test_without_the_devices_entities_keep_the_values_derived_from_them() -> None:
     renamed = [ENTRY, LABEL, CATEGORY, entity(1, device_id=device(1).id, name="New")]
     verdict = judge(read_without("device", records=renamed), HOME)
     assert guards(verdict) == [("registry_unread", 1)]
@@ -78,7 +78,7 @@ def test_without_the_devices_their_entities_keep_the_values_that_are_made_of_the
     assert verdict.allowed == ()
 
 
-def test_without_the_config_entries_a_home_is_known_by_what_they_own() -> None:
+def test_without_the_config_entries_a_home_is_identified_by_their_records() -> None:
     verdict = judge(read_without("config_entry", records=HOME), HOME)
     assert guards(verdict) == [("registry_unread", 1)]  # the device, whose integration is its entry's
     assert [o.key for o in verdict.held] == [device(1).key]

@@ -153,7 +153,7 @@ def test_what_has_a_position_in_the_users_order_is_derived_from_that() -> None:
     assert derive(by_key(attic, hall), NEW) == {}
 
 
-def test_only_what_is_asked_for_is_derived_and_counts_that_are_known_are_taken() -> None:
+def test_only_requested_records_are_derived_and_known_counts_are_reused() -> None:
     records = by_key(ENTRY, device(1), device(2), entity(1, device_id=device(1).id))
     found = derive(records, NEW, [device(1).key, device(9).key])
     assert set(found) == {device(1).key}
@@ -190,7 +190,7 @@ def test_devices_whose_parents_form_a_ring_are_all_affected() -> None:
     assert affected_keys(ring, ring, [device(1).key]) == set(ring)
 
 
-def test_the_devices_of_a_config_entry_are_affected_by_it_and_so_is_what_depends_on_them() -> None:
+def test_a_config_entry_affects_its_devices_and_their_dependants() -> None:
     home = by_key(ENTRY, device(1), device(2, config_entry_id="other"), entity(1, device_id=device(1).id))
     family = {ENTRY.key, device(1).key, entity(1).key}
     assert affected_keys(home, home, [ENTRY.key]) == family
@@ -199,7 +199,7 @@ def test_the_devices_of_a_config_entry_are_affected_by_it_and_so_is_what_depends
     assert affected_keys(home, home, [ENTRY.key, device(2).key]) == family | {device(2).key, other.key}
 
 
-def test_a_device_is_affected_by_an_entity_that_comes_goes_or_moves_and_by_no_other() -> None:
+def test_only_added_removed_or_moved_entities_affect_a_device() -> None:
     plain = by_key(device(1), device(2), entity(1, device_id=device(1).id))
     moved = {**plain, entity(1).key: entity(1, device_id=device(2).id)}
     renamed = {**plain, entity(1).key: entity(1, device_id=device(1).id, name="Lamp")}

@@ -108,7 +108,7 @@ def test_with_changes_refuses_a_second_holder_of_an_entity_id() -> None:
         snapshot(entity(1)).with_changes([(other, content_hash(other))], [], taken_at=1.0)
 
 
-def test_a_later_home_names_what_it_was_made_from_and_leaves_that_as_it_was() -> None:
+def test_a_later_home_refers_to_its_base_and_leaves_it_unchanged() -> None:
     first = snapshot(ENTRY, device(1)).home
     second = first.after([(device(2), content_hash(device(2)))], [], frozenset({"device"}))
     assert second.base is first.generation
@@ -218,7 +218,7 @@ def test_what_a_replica_has_of_rows_that_cannot_be_read_stands_in_for_them() -> 
     assert again.stand_ins == {lamp.key: lamp, device(3).key: device(3)}, "the first to stand in stays"
 
 
-def test_what_is_filled_in_has_the_versions_of_a_home_that_was_read_with_it() -> None:
+def test_a_filled_in_record_gets_the_versions_it_would_have_if_read() -> None:
     filled = entity(1, device_id=device(1).id, name="Mine", capabilities={"options": ["a"]})
     home = odd_home(*BEFORE)
     whole = odd_home(*(filled if record.key == filled.key else record for record in BEFORE))

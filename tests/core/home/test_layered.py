@@ -19,7 +19,7 @@ CHANGES = st.lists(
 
 
 @given(CHANGES, st.booleans())
-def test_it_says_what_a_dict_says(
+def test_it_behaves_like_a_dict(
     changes: list[tuple[dict[int, str], set[int]]], is_gone_through: bool
 ) -> None:
     expected = dict(BASE)

@@ -40,7 +40,7 @@ def test_a_position_is_derived_and_changes_no_content() -> None:
     assert changed == {FLOOR.key, *(area.key for area in AREAS)}
 
 
-def test_where_no_order_is_reported_versions_are_what_they_were() -> None:
+def test_versions_are_unchanged_if_no_order_is_reported() -> None:
     plain = snapshot(ENTRY, *AREAS)
     assert {plain.home.row_versions[area.key] for area in AREAS} == {
         plain.home.hashes[area.key] for area in AREAS
@@ -48,7 +48,7 @@ def test_where_no_order_is_reported_versions_are_what_they_were() -> None:
     assert not any(area.key in plain.home.derived for area in AREAS)
 
 
-def test_a_new_order_touches_what_moved_and_nothing_else() -> None:
+def test_a_new_order_changes_only_the_moved_records() -> None:
     before = ordered("abc")
     later = before.with_changes([], [], taken_at=2.0, positions=ordered("acb").home.positions)
     assert later.home.touched == {Key("area", "b"), Key("area", "c")}

@@ -13,7 +13,7 @@ from tests.homes import ENTRY, NOON, device, entity, snapshot
 from tests.strategies import homes
 
 
-def test_a_part_keeps_what_was_derived_from_the_whole() -> None:
+def test_a_part_keeps_the_values_derived_from_the_whole() -> None:
     whole = snapshot(ENTRY, device(1, area_id="attic"), entity(1, device_id=device(1).id))
     part = whole.only(frozenset({"entity"}))
     key = entity(1).key
@@ -104,7 +104,7 @@ def test_a_record_is_missing_where_its_registry_was_read_and_does_not_list_it() 
     assert not scoped.is_missing(Key("category", "automation/a"))
 
 
-def test_a_later_look_says_when_what_was_read_and_what_is_gone() -> None:
+def test_a_later_read_has_its_own_time_and_removals() -> None:
     aside = SetAside("device", "name", "7", "its name is odd", device(3).id, None)
     first = make_snapshot(
         records=[ENTRY, device(1), device(2), Area(area_id="a", name="A")],
@@ -168,7 +168,7 @@ def test_a_snapshot_has_everything_that_it_is_made_of() -> None:
     assert (made.home.set_aside, made.home.partly_read) == ((aside,), {lamp.key: frozenset({"icon"})})
 
 
-def test_the_core_that_was_read_names_the_entities_where_nothing_else_says_how() -> None:
+def test_the_version_that_was_read_decides_how_entities_are_named_by_default() -> None:
     lamp = entity(1, device_id=device(1).id, name="Mine")
     for version, name in (("2026.10.0", "Mine"), ("2026.11.0", "Device 1 Mine"), (None, "Device 1 Mine")):
         made = snapshot(ENTRY, device(1), lamp, health=SourceHealth(ha_version=version))
@@ -178,7 +178,7 @@ def test_the_core_that_was_read_names_the_entities_where_nothing_else_says_how()
     assert (plain.home.partly_read, plain.home.positions, plain.home.set_aside) == ({}, {}, ())
 
 
-def test_of_several_writes_the_last_one_that_names_a_version_says_which_it_was() -> None:
+def test_the_last_write_with_a_version_determines_the_version() -> None:
     written = [(2.0, "2026.4.1"), (1.0, "2026.11.0"), (3.0, None), (4.0, "dev")]
     assert newest_version(written) == (2026, 4)
     assert newest_version([(3.0, None)]) is None

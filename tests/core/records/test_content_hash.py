@@ -70,7 +70,7 @@ def test_what_is_hashed_is_the_canonical_form(home: list[Record]) -> None:
 
 
 @pytest.mark.parametrize("type_", RECORD_TYPES.values())
-def test_a_field_given_its_default_is_as_if_it_were_absent(type_: type[Record]) -> None:
+def test_a_field_with_its_default_hashes_like_an_absent_one(type_: type[Record]) -> None:
     needed = {name: "x" for name in type_.__struct_fields__ if name in _required(type_)}
     given = {
         field.encode_name: msgspec.json.decode(encode(field.default))
@@ -130,7 +130,7 @@ def test_a_row_digest_depends_on_values_and_their_order() -> None:
     assert len(digests) == 4
 
 
-def test_digests_and_seeds_are_what_other_versions_of_the_program_wrote() -> None:
+def test_digests_and_seeds_match_those_of_other_program_versions() -> None:
     # Written down once: with others every row of every replica is read and written again.
     assert row_digest([1, "a", None]) == "ca5e29062d17c1de0bbd18060d65f10b"
     assert seed_of(b"key") == 17_415_745_649_736_240_671

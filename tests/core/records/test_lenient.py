@@ -55,9 +55,7 @@ def test_any_value_of_any_other_field_makes_a_record_that_can_be_stored_and_read
 @pytest.mark.parametrize(
     ("registry", "name"), [("device", "sw_version"), ("config_entry", "title"), ("area", "name")]
 )
-def test_a_text_is_what_home_assistant_would_write_and_has_its_hash(
-    registry: str, name: str, value: Json
-) -> None:
+def test_a_text_is_written_and_hashed_as_home_assistant_does(registry: str, name: str, value: Json) -> None:
     odd = read_fields(registry, {**LEAST[registry], name: value})
     assert getattr(odd, name) == str(value)
     assert content_hash(odd) == content_hash(read_fields(registry, {**LEAST[registry], name: str(value)}))
@@ -213,7 +211,7 @@ def test_text_that_no_encoding_has_is_no_value() -> None:
     assert decode_value(msgspec.Raw(b'"\\ud800"')) == "?", "half a character"
 
 
-def test_a_number_beyond_all_bounds_costs_no_other_and_many_digits_are_text() -> None:
+def test_an_out_of_range_number_becomes_null_and_a_very_long_one_text() -> None:
     def decoded(text: str) -> Json:
         return decode_value(msgspec.Raw(f"[1e999, {text}]".encode()))
 

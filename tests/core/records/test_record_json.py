@@ -43,7 +43,7 @@ def test_a_key_called_extra_is_an_unknown_key_like_any_other() -> None:
         ({"id": "x", "labels": "not a list"}, ["id='x'", "labels"]),
     ],
 )
-def test_a_row_that_cannot_be_read_names_what_is_wrong(row: dict[str, object], names: list[str]) -> None:
+def test_an_unreadable_row_names_its_fault(row: dict[str, object], names: list[str]) -> None:
     with pytest.raises(SourceInvalid) as caught:
         make_record("device", row)
     for name in names:
@@ -93,9 +93,7 @@ def test_every_registry_has_a_key_and_a_decoder() -> None:
         ({"id": "x" * 100}, "id='" + "x" * 76),
     ],
 )
-def test_a_row_that_cannot_be_read_is_named_by_what_it_says_of_itself(
-    row: dict[str, object], identity: str
-) -> None:
+def test_an_unreadable_row_is_named_by_its_own_fields(row: dict[str, object], identity: str) -> None:
     with pytest.raises(SourceInvalid) as caught:
         make_record("device", {**row, "labels": 7})
     text = str(caught.value)
@@ -112,7 +110,7 @@ def test_what_is_no_json_object_is_called_so() -> None:
         decode_record("device", b"[]")
 
 
-def test_a_number_and_a_text_say_something_even_where_they_are_zero_or_empty() -> None:
+def test_a_zero_or_an_empty_text_is_still_a_value() -> None:
     row = {"area_id": "a", "name": "A", "zero": 0, "text": "", "list": [0], "object": {"x": None}, "no": {}}
     assert make_record("area", row).extra == {"zero": 0, "text": "", "list": [0], "object": {"x": None}}
 

@@ -20,7 +20,7 @@ def test_a_record_is_not_made_again() -> None:
     assert made.fields == canonical_fields(record)
 
 
-def test_fields_are_read_as_a_record_and_what_is_none_says_so() -> None:
+def test_fields_are_read_as_a_record_and_invalid_ones_raise() -> None:
     record = device(1, name="Lamp")
     assert revision(canonical_fields(record)).record() == record
     junk = revision({"payload": "junk"})

@@ -31,13 +31,13 @@ def test_the_last_of_several_rows_stands_in() -> None:
     assert stand_ins == {device(1).key: device(1, name="Last")}
 
 
-def test_a_row_is_reported_by_what_is_known_of_it() -> None:
+def test_a_row_is_reported_by_its_known_fields() -> None:
     assert ODD.known_as == "entity, row 3, sensor.s1, id e"
     assert SetAside("device", "id", "null", "its id is null").known_as == "device, without an id"
     assert ODD.key == Key("entity", "e")
 
 
-def test_the_order_does_not_depend_on_that_of_the_read() -> None:
+def test_the_order_does_not_depend_on_the_order_of_the_read() -> None:
     rows = [ODD, listed_twice("device", "id", "d"), ODD]
     assert sorted_rows(rows) == sorted_rows(reversed(rows)) == (rows[1], ODD)
 

@@ -46,13 +46,13 @@ def test_a_record_that_is_as_it_was_again_does_not_count() -> None:
     assert offered(FULL, ONE, look(ONE, device(1)), taken=0) == 0
 
 
-def test_a_full_read_is_held_against_the_one_before_and_what_was_looked_at_since() -> None:
+def test_a_full_read_is_compared_with_the_previous_one_and_later_changes() -> None:
     assert offered(FULL, ONE, FULL, taken=1) == 1
     assert offered(FULL, ONE, read(FULL, device(1, name="Other")), taken=1) == 0
     assert offered(FULL, ONE, read(FULL, device(2, name="New")), taken=1) == 2
 
 
-def test_a_home_read_from_scratch_is_held_against_what_was_taken_up() -> None:
+def test_a_home_read_from_scratch_is_compared_with_the_last_one_taken() -> None:
     assert offered(FULL, snapshot(ENTRY), taken=0) == 2
     assert offered(FULL, snapshot(ENTRY, device(1), device(2)), taken=0) == 0
     assert offered(FULL, ONE, snapshot(ENTRY, device(1), device(2)), taken=1) == 1
@@ -67,7 +67,7 @@ def test_a_home_read_from_scratch_is_held_against_what_was_taken_up() -> None:
 
 
 @given(st.data())
-def test_it_counts_what_differs(data: st.DataObject) -> None:
+def test_it_counts_the_differences(data: st.DataObject) -> None:
     backlog = Backlog()
     full = newest = taken = FULL
     backlog.offer(full)
@@ -86,7 +86,7 @@ def test_it_counts_what_differs(data: st.DataObject) -> None:
         assert backlog.count(ALL) == sum(taken.home.hashes.get(k) != newest.home.hashes.get(k) for k in keys)
 
 
-def test_a_read_made_from_what_was_never_offered_is_held_against_what_was_taken_up() -> None:
+def test_a_read_with_an_unknown_base_is_compared_with_the_last_one_taken() -> None:
     assert offered(FULL, read(snapshot(ENTRY, device(5)), device(6)), taken=0) == 4
 
 
@@ -94,7 +94,7 @@ def test_a_closer_look_may_come_before_any_full_read() -> None:
     assert offered(ONE, TWO, taken=0) == 1
 
 
-def test_before_anything_was_taken_up_nothing_is_said() -> None:
+def test_the_backlog_is_zero_before_the_first_take() -> None:
     backlog = Backlog()
     backlog.offer(FULL)
     backlog.offer(ONE)

@@ -34,7 +34,7 @@ def test_what_trying_again_does_not_mend_waits_longest() -> None:
     assert Backoff(1, 60, lambda: 1.0).longest_delay() == 60
 
 
-def test_a_bound_of_one_wait_holds_beside_that_of_all() -> None:
+def test_a_bound_for_one_delay_applies_besides_the_general_one() -> None:
     backoff = Backoff(1, 8, lambda: 1.0)
     assert [backoff.next_delay_within(3) for _ in range(4)] == [1, 2, 3, 3]
     assert [backoff.next_delay_within(100) for _ in range(2)] == [8, 8]
@@ -44,12 +44,12 @@ def test_the_longest_wait_is_drawn_as_well() -> None:
     assert Backoff(1, 60, lambda: 0.0).longest_delay() == 30
 
 
-def test_a_store_that_was_away_is_used_again_soon_and_one_that_needs_a_change_is_not() -> None:
+def test_an_unavailable_store_is_retried_soon_and_one_that_needs_a_change_is_not() -> None:
     assert _late_wait(is_transient=True) == 30
     assert _late_wait(is_transient=False) == 600
 
 
-def test_a_store_is_given_the_time_that_it_asks_for_within_our_bound() -> None:
+def test_a_delay_requested_by_a_store_is_kept_up_to_our_bound() -> None:
     backoff = Backoff(1, 60, lambda: 1.0)
     waits = [backoff.next_delay_for_store(is_transient=True, asked_seconds=s) for s in (45.0, 1e8, 0.5)]
     assert waits == [45, 60, 4]

@@ -35,7 +35,7 @@ def test_a_renamed_entity_says_its_new_name() -> None:
     )
 
 
-def test_an_entity_that_is_asked_for_by_its_id_is_not_said_to_have_been_renamed() -> None:
+def test_an_entity_found_by_its_id_is_not_described_as_renamed() -> None:
     fate = fate_of("e1", [Former(KEY, NOON)], {KEY: "light.new"})
     assert fate == Fate(
         "renamed", "entity", "e1", "light.new", None, "The entity with the id 'e1' is 'light.new'."
@@ -84,7 +84,7 @@ def test_of_several_the_one_that_is_there_counts_and_else_the_newest() -> None:
 
 
 @pytest.mark.parametrize("last", [KEY, OTHER])
-def test_of_several_that_were_renamed_the_one_that_had_the_name_last_is_told(last: Key) -> None:
+def test_among_several_renamed_entities_the_last_holder_of_the_name_is_given(last: Key) -> None:
     called = {KEY: "light.x", OTHER: "light.y"}
     formers = [Former(key, NOON, borne_at=NOON + (key == last)) for key in (KEY, OTHER)]
     formers += [Former(key, NOON + 9 * (key != last)) for key in (KEY, OTHER)]  # what another store knows
@@ -96,7 +96,7 @@ def test_of_several_that_were_renamed_the_one_that_had_the_name_last_is_told(las
 
 @pytest.mark.parametrize(("first", "last"), [(KEY, OTHER), (OTHER, KEY)])
 @pytest.mark.parametrize("is_said", [True, False])
-def test_of_several_that_are_gone_the_one_that_had_the_name_last_is_told(
+def test_among_several_deleted_entities_the_last_holder_of_the_name_is_given(
     first: Key, last: Key, is_said: bool
 ) -> None:
     if is_said:  # by each store in turn, the later first
@@ -128,7 +128,7 @@ def test_a_later_holder_of_the_name_is_mentioned() -> None:
     )
 
 
-def test_a_name_was_borne_until_the_version_that_has_another_one() -> None:
+def test_a_name_was_held_until_the_first_version_with_another_name() -> None:
     versions = [(NOON, OLD), (NOON + 1, OLD), (NOON + 2, "light.new"), (NOON + 3, "light.newer")]
     assert borne_at(OLD, versions) == NOON + 2
     assert borne_at(OLD, versions[:2]) == NOON + 1

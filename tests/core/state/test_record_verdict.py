@@ -68,7 +68,7 @@ def test_each_kind_of_difference_has_its_state(
     assert found.command
 
 
-def test_what_home_assistant_lost_is_gone_since_it_was_missed_and_not_since_it_was_written() -> None:
+def test_a_lost_record_is_gone_since_it_was_missed_and_not_since_it_was_written() -> None:
     waiting = removed("Lamp", outcome="waiting")
     assert verdict(out_of_sync(waiting)).of_row(NOW - 3600).since == waiting.since
 
@@ -202,7 +202,7 @@ def test_an_applied_difference_is_none() -> None:
     assert verdict(report(changed("Lamp", outcome="applied"), source=READ)).state is State.REAL
 
 
-def test_the_basis_changes_with_what_is_known_and_with_nothing_else() -> None:
+def test_the_basis_changes_only_with_the_known_state() -> None:
     reported = report(source=READ)
     before = basis_of(status(reported), NOW, FRESHNESS)
     assert basis_of(status(report(source=READ)), NOW + 5, FRESHNESS) == before

@@ -22,7 +22,7 @@ def entity_of(name: str, **given: Any) -> Any:
     return added(name, registry="entity", entity_id=f"sensor.{name.lower()}", **given)
 
 
-def test_records_are_counted_once_by_their_verdict_however_many_replicas_differ() -> None:
+def test_each_record_is_counted_once_even_if_several_replicas_differ() -> None:
     both = [changed("Lamp"), changed("Lamp", replica="history"), foreign("Sun"), entity_of("Lamp")]
     reported = out_of_sync(
         *both, replicas=(replica(status="out_of_sync"), replica("history", status="out_of_sync"))
@@ -31,7 +31,7 @@ def test_records_are_counted_once_by_their_verdict_however_many_replicas_differ(
     assert counts == {State.PENDING: 1, State.FOREIGN: 1, State.MISSING: 1}
 
 
-def test_the_records_of_a_registry_are_distinguished_by_state_and_all_others_are_alike() -> None:
+def test_differing_records_have_their_own_state_and_the_others_share_one() -> None:
     aside = SetAside("device", "name", "list", "no text", id="a/b")
     reported = out_of_sync(
         changed("Lamp"),
@@ -63,7 +63,7 @@ def test_the_records_of_a_registry_are_distinguished_by_state_and_all_others_are
         assert {verdicts.of(Key("device", id_)).state for id_ in ids} == {state}
 
 
-def test_what_a_replica_lacks_is_found_by_id_name_and_entity_id_where_only_one_fits() -> None:
+def test_a_record_missing_in_a_replica_is_found_by_id_name_or_entity_id_if_unique() -> None:
     reported = out_of_sync(
         entity_of("Lamp"), added("Lamp"), changed("Sun"), added("Twin", key="t1"), added("Twin", key="t2")
     )
@@ -107,7 +107,7 @@ def test_what_both_replicas_lack_is_one_record_and_no_text_finds_none() -> None:
     assert verdicts.missing("") is None
 
 
-def test_the_time_is_that_of_the_most_alarming_difference() -> None:
+def test_the_time_is_that_of_the_most_severe_difference() -> None:
     earlier, later = Instant(NOW - 900), Instant(NOW - 100)
     reported = out_of_sync(
         changed("Lamp", since=earlier),
@@ -192,7 +192,7 @@ def test_the_basis_is_another_when_anything_that_is_reported_is() -> None:
         assert basis(lamp, **given) != basis(lamp)
 
 
-def test_a_command_is_that_of_the_state_unless_the_next_pass_does_it_anyway() -> None:
+def test_the_command_follows_the_state_unless_the_next_pass_does_it_anyway() -> None:
     for difference in (changed("Lamp", outcome="observed"), removed("Lamp", outcome="waiting")):
         found = verdict(out_of_sync(difference))
         assert found.command == command_for(found.state, difference.outcome)

@@ -26,13 +26,13 @@ from tests.commandline.reports import changed, foreign, replica, report
 from tests.homes import NOON
 
 
-def test_a_pass_that_wrote_more_than_can_be_listed_keeps_what_still_differs() -> None:
+def test_a_pass_with_too_many_writes_to_list_keeps_the_remaining_differences() -> None:
     held = [changed(f"held {n}", outcome=Outcome.HELD) for n in range(3)]
     applied = [changed(f"applied {n}", outcome=Outcome.APPLIED) for n in range(APPLIED_MAX + 1)]
     assert without_many_applied(report(*held, *applied)).records == tuple(held)
 
 
-def test_what_differs_is_kept_however_much_it_is() -> None:
+def test_any_number_of_differences_is_kept() -> None:
     held = [changed(f"held {n}", outcome=Outcome.HELD) for n in range(APPLIED_MAX + 1)]
     made = report(*held, changed("applied", outcome=Outcome.APPLIED))
     assert without_many_applied(made) is made
@@ -82,7 +82,7 @@ def test_a_difference_that_goes_on_does_not_begin_again() -> None:
     assert reported(NOON + 110, None) == NOON + 110
 
 
-def test_a_write_lags_behind_the_change_it_writes_and_a_first_fill_behind_nothing() -> None:
+def test_a_write_has_a_lag_and_a_first_fill_has_none() -> None:
     since = Instant(NOON)
     written = changed("Lamp", outcome=Outcome.APPLIED, cause=Cause.PENDING, since=since, replica_hash="h")
     assert write_lag_seconds(written, NOON + 1.5) == 1.5
@@ -142,7 +142,7 @@ def test_a_replica_that_could_not_be_compared_is_unknown_with_its_error() -> Non
     )
 
 
-def test_an_error_is_reported_with_whom_it_is_about_what_to_do_and_whether_it_is_tried_again() -> None:
+def test_an_error_is_reported_with_its_replica_hint_and_whether_it_is_retried() -> None:
     error = ReplicaUnavailable("history", "The disk is away.", "Plug it in.")
     assert ErrorReport.of("history", error) == ErrorReport(
         "history", "The disk is away.", "Plug it in.", True

@@ -95,12 +95,12 @@ def test_all_times_move_when_the_wall_clock_is_set(made: Any) -> None:
         assert replace(made, **{name: 10.0 + number}).shifted(5.0) == replace(made, **{name: 15.0 + number})
 
 
-def test_in_sync_is_unknown_from_the_moment_on_at_which_its_watermark_is_too_old() -> None:
+def test_in_sync_becomes_unknown_when_its_watermark_is_too_old() -> None:
     assert replica_status(in_sync(), 103.0, FRESHNESS) == ("in_sync", 10.0)
     assert replica_status(in_sync(), 103.1, FRESHNESS) == ("unknown", 103.0)
 
 
-def test_in_sync_is_unknown_from_the_moment_on_at_which_the_whole_was_looked_at_too_long_ago() -> None:
+def test_in_sync_becomes_unknown_when_the_last_full_comparison_is_too_old() -> None:
     freshness = replace(FRESHNESS, unverified_seconds=12.0)
     assert replica_status(in_sync(verified_at=89.0), 101.0, freshness) == ("in_sync", 10.0)
     assert replica_status(in_sync(verified_at=89.0), 101.1, freshness) == ("unknown", 101.0)
@@ -108,7 +108,7 @@ def test_in_sync_is_unknown_from_the_moment_on_at_which_the_whole_was_looked_at_
     assert replica_status(found, 101.0, freshness) == ("out_of_sync", 10.0)
 
 
-def test_a_status_is_unknown_from_the_moment_on_at_which_its_comparison_is_too_old() -> None:
+def test_a_status_becomes_unknown_when_its_comparison_is_too_old() -> None:
     replica = ReplicaStatus("a", SyncStatus.OUT_OF_SYNC, status_since=10.0, compared_at=90.0)
     assert replica_status(replica, 110.0, FRESHNESS) == ("out_of_sync", 10.0)
     assert replica_status(replica, 111.0, FRESHNESS) == ("unknown", 110.0)
@@ -129,7 +129,7 @@ def test_two_intervals_without_a_comparison_are_too_long() -> None:
     assert Intervals(verify_seconds=900, relist_seconds=600).freshness.stale_seconds == 1800
 
 
-def test_a_watermark_may_be_as_old_as_three_heartbeats_however_it_is_set() -> None:
+def test_a_watermark_may_always_be_three_heartbeats_old() -> None:
     assert Intervals().freshness.unknown_seconds == 60
     assert Intervals(unknown_seconds=5).freshness.unknown_seconds == 30
     assert Intervals(heartbeat_seconds=60).freshness.unknown_seconds == 180
@@ -217,7 +217,7 @@ def after(of: Report, known: ReplicaStatus = BEFORE) -> ReplicaStatus:
     return known.after(of, now=100.0, since=90.0, taken_at=95.0, true_at=98.0)
 
 
-def test_a_pass_that_found_everything_equal_moves_the_watermark_to_when_it_is_known_to_be_true() -> None:
+def test_a_pass_without_differences_moves_the_watermark_to_the_last_confirmed_read() -> None:
     found = report(replicas=(of_replica(),))
     assert after(found) == ReplicaStatus(
         "sqlite",
@@ -230,7 +230,7 @@ def test_a_pass_that_found_everything_equal_moves_the_watermark_to_when_it_is_kn
     )
 
 
-def test_a_pass_that_left_something_keeps_the_watermark_and_says_what_waits_since_when() -> None:
+def test_an_incomplete_pass_keeps_the_watermark_and_reports_pending_changes_and_their_age() -> None:
     left = report(
         replicas=(of_replica(status="out_of_sync", planned=PlanCounts(upsert=3), applied=PlanCounts(1)),)
     )
@@ -246,7 +246,7 @@ def test_a_pass_that_left_something_keeps_the_watermark_and_says_what_waits_sinc
     assert (fresh.pending, fresh.pending_since) == (2, 95.0)
 
 
-def test_a_pass_that_could_not_look_changes_nothing_of_what_was_known_but_the_word() -> None:
+def test_a_pass_that_could_not_compare_changes_only_the_status() -> None:
     error = ErrorReport("sqlite", "The disk is away.", "Plug it in.", transient=True)
     found = after(report(replicas=(of_replica(status="unknown"),), errors=(error,)))
     assert (found.status, found.status_since) == ("unknown", 90.0)
@@ -267,7 +267,7 @@ def test_an_error_of_another_store_alone_is_one_elsewhere() -> None:
     assert [each.error for each in found] == ["Locked. Wait.", "Locked. Wait.", "Full.", None]
 
 
-def test_of_a_pass_that_wrote_thousands_only_what_still_differs_is_kept() -> None:
+def test_after_thousands_of_writes_only_the_remaining_differences_are_kept() -> None:
     written = [changed(f"{n}", outcome=Outcome.APPLIED) for n in range(APPLIED_MAX + 1)]
     kept = after(report(*written, replicas=(of_replica(),))).report
     assert kept is not None

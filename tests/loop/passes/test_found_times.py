@@ -37,7 +37,7 @@ def with_foreign() -> MemoryReplica:
     return replica
 
 
-async def test_a_foreign_row_is_foreign_since_it_was_found_first_however_often_the_service_restarts() -> None:
+async def test_a_foreign_row_keeps_the_time_it_was_first_found_across_restarts() -> None:
     ledger, replica, began = MemoryLedger(), with_foreign(), clock()
     for _ in range(3):
         assert await found_since(ledger, replica) == pytest.approx(began, abs=0.01)
@@ -70,7 +70,7 @@ async def test_a_difference_that_went_and_came_back_starts_over() -> None:
     assert await found_since(ledger, replica) == pytest.approx(back_at, abs=PACE.watch_seconds + 0.1)
 
 
-async def test_a_service_that_only_observes_writes_nothing_and_reads_what_there_is() -> None:
+async def test_observe_mode_reads_the_noted_times_and_writes_none() -> None:
     ledger, replica, began = MemoryLedger(), with_foreign(), clock()
     await found_since(ledger, replica, "observe")
     assert ledger.found_first == {}
@@ -140,7 +140,7 @@ async def test_times_are_reported_by_the_wall_clock_as_it_is_set_now() -> None:
     assert FoundTimes(ledger, "memory").date(report, clock(), calendar).records[0].since == began
 
 
-async def test_what_has_a_time_of_its_own_is_not_noted_and_what_is_noted_is_so_once() -> None:
+async def test_only_records_without_a_time_are_noted_and_each_only_once() -> None:
     report, ledger = await _report(with_foreign()), MemoryLedger()
     timed = msgspec.structs.replace(report.records[0], since=Instant(clock() - 5))
     times = FoundTimes(ledger, "memory")

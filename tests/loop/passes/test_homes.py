@@ -65,7 +65,7 @@ def test_a_home_is_remembered_by_the_store_and_by_a_warm_loop(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("remembers_home", [True, False])
-def test_only_a_replica_that_remembers_its_home_is_asked_or_told(remembers_home: bool) -> None:
+def test_only_a_replica_that_remembers_its_home_is_read_or_updated(remembers_home: bool) -> None:
     replica, memory = HomelyReplica(remembers_home=remembers_home), ReplicaMemory(None, {}, {})
     found = known_homes(replica, MemoryLedger(), {}, lambda _: None)
     assert found.own == (frozenset("h") if remembers_home else frozenset())
@@ -92,7 +92,7 @@ def held_by(*devices: Record) -> tuple[set[str], int]:
     return set(found.held), replica.rows_read
 
 
-def test_a_store_without_config_entries_is_of_those_that_its_devices_and_entities_belong_to() -> None:
+def test_a_store_without_config_entries_is_identified_by_its_devices_and_entities() -> None:
     floor = Floor(floor_id="f", name="F")
     assert held_by(device(1, config_entry_id="a"), entity(1, config_entry_id="b"), floor) == ({"a", "b"}, 2)
     assert held_by(device(1, config_entry_id=None), entity(1, config_entry_id="")) == (set(), 2)

@@ -98,7 +98,7 @@ async def test_rows_deleted_by_others_in_the_same_store_are_drift() -> None:
     assert causes(await one_pass(store, ledger, OLD, "a")) == {"drift": 1}
 
 
-async def test_a_first_fill_is_a_transaction_for_each_store_and_two_of_the_ledger_for_another(
+async def test_a_first_fill_takes_one_transaction_per_store_and_two_in_a_separate_ledger(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun, writing = Counter[str](), ApswFile.writing
@@ -139,7 +139,7 @@ async def test_a_store_that_marks_nothing_is_noted_with_its_first_entries() -> N
     assert ledger.versions["memory"].keys() == OLD.home.records.keys()
 
 
-async def test_where_a_write_is_cut_off_what_it_left_is_known_to_be_ours_in_this_store() -> None:
+async def test_rows_of_an_interrupted_write_stay_marked_as_ours_in_this_store() -> None:
     ledger, store = PlacedLedger(), Cut()
     store.is_exclusive = False
     await one_pass(store, ledger, OLD, "a")
@@ -147,7 +147,7 @@ async def test_where_a_write_is_cut_off_what_it_left_is_known_to_be_ours_in_this
     assert set(ledger.versions["memory"].values()) == {IN_PROGRESS}
 
 
-def test_what_is_written_is_marked_and_in_an_exclusive_store_what_is_known_of_it() -> None:
+def test_written_keys_are_marked_and_in_an_exclusive_store_only_known_ones() -> None:
     class Exclusive(MemoryReplica):
         is_exclusive = True
 
@@ -162,7 +162,7 @@ def test_what_is_written_is_marked_and_in_an_exclusive_store_what_is_known_of_it
     assert keys_to_mark(written, None, Exclusive()) == [known, new, old]
 
 
-def test_a_store_that_keeps_the_ledger_is_the_one_it_is_about_however_empty() -> None:
+def test_a_store_that_keeps_the_ledger_forgets_no_entries_even_when_empty() -> None:
     class Rows(MemoryReplica):
         keeps_ledger = True
 
@@ -183,9 +183,7 @@ def test_a_store_that_keeps_the_ledger_is_the_one_it_is_about_however_empty() ->
     assert ledger.at == NOON
 
 
-def test_only_where_something_is_forgotten_or_a_store_is_named_a_ledger_that_fails_holds_a_write_back() -> (
-    None
-):
+def test_a_failing_ledger_blocks_a_write_only_if_entries_or_the_place_change() -> None:
     class Full(PlacedLedger):
         def record_applied(self, *_given: Any, **_named: Any) -> None:
             raise ReplicaUnavailable("ledger", "the disk is full")
@@ -204,7 +202,7 @@ def test_only_where_something_is_forgotten_or_a_store_is_named_a_ledger_that_fai
         stale.begin(NOON, [], None)
 
 
-def test_where_a_replica_is_named_elsewhere_or_not_at_all_no_store_is_noted() -> None:
+def test_a_place_is_noted_only_when_it_differs_from_the_ledgers() -> None:
     ledger = PlacedLedger()
     ledger.places = {"memory": "a"}
     for place, taken in (("a", None), (None, None), ("b", "b")):

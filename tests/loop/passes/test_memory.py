@@ -19,7 +19,7 @@ from tests.strategies import homes
 
 
 @given(homes(), homes())
-def test_it_follows_what_a_pass_wrote(old: list[Record], new: list[Record]) -> None:
+def test_it_follows_the_writes_of_a_pass(old: list[Record], new: list[Record]) -> None:
     replica, applied = filled(old)
     memory = ReplicaMemory(replica.data_version(), replica.observe().versions, applied)
     desired = snapshot(*new)
@@ -83,7 +83,7 @@ def test_what_was_written_as_planned_is_not_compared_again() -> None:
 
 
 @pytest.mark.parametrize(("drops_replaced", "stays"), [(True, False), (False, True)])
-def test_a_row_whose_entity_id_another_one_has_is_remembered_where_it_stays(
+def test_a_row_that_lost_its_entity_id_is_remembered_if_the_store_keeps_it(
     drops_replaced: bool, stays: bool
 ) -> None:
     replica, _ = filled([entity(1, entity_id="sensor.x")])
@@ -126,7 +126,7 @@ def leaving(*, is_known: bool) -> tuple[ReplicaMemory, Snapshot]:
     return memory, desired
 
 
-def test_the_next_pass_looks_at_what_changed_and_at_what_the_last_one_left() -> None:
+def test_the_next_pass_looks_at_changes_and_at_leftovers_of_the_last_pass() -> None:
     memory, desired = leaving(is_known=True)
     widened = memory.widened(Since(desired, frozenset({device(3).key})))
     assert widened is not None
@@ -204,7 +204,7 @@ def test_what_a_pass_was_not_allowed_to_do_stands_for_the_next_one() -> None:
     assert memory.differences == {}
 
 
-def test_a_row_that_is_gone_when_it_is_read_says_nothing_and_is_asked_for_again() -> None:
+def test_a_row_that_is_gone_when_read_is_ignored_and_requested_again() -> None:
     key = device(1).key
     memory = ReplicaMemory(0, {}, {})
     assert memory.rows_under({key: key}, lambda _keys: {}) == {key: StoredRow(key, {})}
@@ -227,7 +227,7 @@ def test_one_mapping_for_both_stays_one() -> None:
     assert (memory.versions, memory.applied) == ({one: "v1"}, {})
 
 
-def test_what_is_applied_is_followed_apart_where_it_is_not_what_is_held() -> None:
+def test_applied_versions_are_tracked_separately_from_held_versions() -> None:
     replica, _ = filled([device(1), device(2)])
     versions = replica.observe().versions
     memory = ReplicaMemory(0, versions, {device(1).key: "older", device(2).key: "older"})
@@ -271,7 +271,7 @@ def test_after_a_large_write_the_homes_own_versions_are_held() -> None:
     assert held.applied is held.versions is not everything, "one copy for both"
 
 
-def test_of_a_row_that_moved_the_next_pass_looks_at_what_it_became() -> None:
+def test_the_next_pass_looks_at_the_new_key_of_a_moved_row() -> None:
     replica, applied = filled([device(1)])
     memory = ReplicaMemory(0, replica.observe().versions, applied)
     desired = snapshot(device(2), splits={device(1).id: (device(2).id,)})

@@ -10,7 +10,7 @@ from tests.fakes.world import MemoryReplica
 from tests.homes import device, entity, snapshot
 
 
-def test_a_memory_holds_while_no_store_moved_and_what_is_read_again_is_the_same() -> None:
+def test_a_memory_holds_while_the_data_version_and_ledger_entries_are_the_same() -> None:
     replica, applied = filled([device(1)])
     memory = ReplicaMemory(7, replica.observe().versions, applied)
     ledger = {replica.name: applied}
@@ -24,7 +24,7 @@ def test_a_memory_holds_while_no_store_moved_and_what_is_read_again_is_the_same(
 
 
 @pytest.mark.parametrize("stores_derived", [True, False])
-def test_rows_are_made_of_the_snapshot_that_the_replica_was_equal_to_and_else_read(
+def test_rows_come_from_the_last_equal_snapshot_or_else_from_the_replica(
     stores_derived: bool,
 ) -> None:
     before = snapshot(device(1), device(2), entity(3, device_id=device(1).id))

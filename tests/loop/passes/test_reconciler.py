@@ -168,7 +168,7 @@ async def test_confirm_deletes_reads_twice_in_one_run(home: Home) -> None:
     assert report.status == "in_sync"
 
 
-async def test_confirm_deletes_does_not_delete_what_came_back_meanwhile(home: Home) -> None:
+async def test_confirm_deletes_keeps_records_that_returned_in_between(home: Home) -> None:
     await home.run(snapshot(*HOME))
     await home.run(snapshot(*HOME[:-1], at=NOON), snapshot(*HOME, at=NOON + 60), confirm_deletes=True)
     assert entity(2).key in home.rows.rows
@@ -270,7 +270,7 @@ async def test_reports_of_equal_worlds_are_equal(home: Home) -> None:
     assert encode_document(one) == encode_document(two)
 
 
-async def test_a_warm_pass_reads_no_replica_and_writes_what_changed(home: Home) -> None:
+async def test_a_warm_pass_reads_no_replica_and_writes_the_changes(home: Home) -> None:
     await home.warm_pass(snapshot(*HOME))
     looked = home.rows.observed
     report = await home.warm_pass(snapshot(*HOME[:-1], entity(2, name="New")))
@@ -350,7 +350,7 @@ async def test_a_write_that_was_cut_off_is_ours_in_every_case(home: Home) -> Non
     assert entity(3).key not in home.records.rows
 
 
-async def test_a_record_whose_end_was_lost_is_ended_again_with_evidence(home: Home) -> None:
+async def test_a_record_whose_tombstone_was_lost_is_deleted_again_with_evidence(home: Home) -> None:
     class Ledger(MemoryLedger):
         def known_ids(self, keys: Iterable[Key]) -> frozenset[Key]:
             return frozenset({entity(2).key}) & frozenset(keys)
@@ -376,7 +376,7 @@ async def test_a_record_whose_end_was_lost_is_ended_again_with_evidence(home: Ho
     assert entity(9).key in home.records.rows
 
 
-async def test_a_row_that_another_program_wrote_again_is_foreign_in_a_file_that_others_write(
+async def test_a_row_rewritten_by_another_program_is_foreign_in_a_shared_file(
     tmp_path: Path,
 ) -> None:
     rows = open_rows(tmp_path / "rows.db")

@@ -90,7 +90,7 @@ def changed(before: Snapshot, after: list[Record]) -> Snapshot:
 
 
 @given(homes(), homes())
-def test_it_shows_what_rows_held_without_reading_them(old: list[Record], new: list[Record]) -> None:
+def test_it_shows_former_row_contents_without_reading_rows(old: list[Record], new: list[Record]) -> None:
     for stores_derived in (True, False):
         before = snapshot(*old, at=NOON)
         stand = Stand(before, stores_derived=stores_derived)
@@ -103,7 +103,7 @@ def test_it_shows_what_rows_held_without_reading_them(old: list[Record], new: li
 
 
 @given(homes(), homes(), homes(), st.booleans())
-def test_what_a_guard_holds_is_looked_at_again_with_what_changed(
+def test_held_records_are_compared_again_together_with_changes(
     old: list[Record], new: list[Record], newest: list[Record], stores_derived: bool
 ) -> None:
     before = snapshot(*old, at=NOON)
@@ -118,7 +118,7 @@ def test_what_a_guard_holds_is_looked_at_again_with_what_changed(
     assert reported == read
 
 
-def test_what_still_waits_is_neither_read_nor_planned_nor_reported_again() -> None:
+def test_held_records_are_not_read_planned_or_reported_again() -> None:
     home = snapshot(ENTRY, *(device(n) for n in range(50)), at=NOON)
     stand = Stand(home, stores_derived=True)
     smaller = changed(home, [ENTRY, *(device(n) for n in range(20))])
@@ -155,7 +155,7 @@ def failing_pass(error: ReplicaUnavailable, replica: MemoryReplica) -> Report:
     return stand.one_pass(snapshot(ENTRY, device(1), device(2)), "apply")
 
 
-def test_an_error_of_a_write_is_reported_with_what_is_known_of_it() -> None:
+def test_a_write_error_is_reported_with_its_known_details() -> None:
     error = ReplicaUnavailable("memory", "cut off", "look")
     for unwritten, outcomes, status in (
         (None, ["failed", "failed"], "out_of_sync"),
@@ -207,7 +207,7 @@ def test_an_absence_that_could_not_be_noted_is_an_error() -> None:
     assert [(e.subject, e.message) for e in report.errors] == [("ledger", "full")]
 
 
-def test_after_a_write_of_unknown_outcome_nothing_is_remembered_of_the_replica() -> None:
+def test_after_a_write_of_unknown_outcome_the_replica_memory_is_dropped() -> None:
     stand = Stand(snapshot(ENTRY, device(1), at=NOON), stores_derived=True)
     assert stand.memories
     stand.replica.fail_apply_with = ReplicaUnavailable("memory", "the line was cut")
@@ -226,7 +226,7 @@ def test_a_replica_that_could_not_be_read_is_named_with_its_error() -> None:
     ]
 
 
-def test_what_others_changed_is_found_when_the_replica_is_looked_at_and_not_when_it_was_read() -> None:
+def test_drift_dates_from_the_comparison_and_not_from_the_read() -> None:
     stand = Stand(snapshot(ENTRY, device(1), at=NOON - 300), stores_derived=True)
     stand.replica.edit(device(1).key, name="Mocked")
     (record,) = stand.one_pass(snapshot(ENTRY, device(1), at=NOON - 200), "apply").records

@@ -50,7 +50,7 @@ def one_pass(stand: Stand, desired: Snapshot, calendar: Calendar = PLAIN, **poli
     return anyio.run(warm_pass, context, [stand.replica], stand.memories)
 
 
-def test_when_a_record_was_missed_first_is_said_by_the_clock_as_it_is_set_now() -> None:
+def test_a_waiting_delete_is_dated_by_the_current_clock() -> None:
     home = snapshot(ENTRY, device(1), device(2), at=NOON)
     stand = Stand(home, stores_derived=True)
     key = device(1).key
@@ -62,7 +62,7 @@ def test_when_a_record_was_missed_first_is_said_by_the_clock_as_it_is_set_now() 
     assert (record.outcome, record.since) == (Outcome.WAITING, NOON - 10)
 
 
-def test_deletes_that_are_allowed_by_name_are_so_until_the_day_after_by_the_wall_clock() -> None:
+def test_deletes_allowed_by_name_stay_allowed_for_a_day_of_wall_clock_time() -> None:
     home = [ENTRY, *(device(n) for n in range(50))]
     stand = Stand(snapshot(*home, at=NOON), stores_derived=True)
     smaller = snapshot(*home[:-30], at=NOON)
@@ -73,7 +73,7 @@ def test_deletes_that_are_allowed_by_name_are_so_until_the_day_after_by_the_wall
     assert one_pass(stand, smaller, Calendar(shift=DAY), **allowed).replicas[0].applied.delete == 30
 
 
-def test_without_a_ledger_what_the_replica_holds_says_what_is_known() -> None:
+def test_without_a_ledger_the_records_in_the_replica_count_as_known() -> None:
     label = Label(label_id="l", name="L")
     stand = Stand(snapshot(ENTRY, label, at=NOON), stores_derived=True)
     stand.ledger.fail_with = ReplicaUnavailable("ledger", "away")
@@ -91,7 +91,7 @@ class Starved(MemoryReplica):
         raise MemoryError
 
 
-def test_a_write_for_which_the_memory_does_not_suffice_is_an_error_of_its_store() -> None:
+def test_running_out_of_memory_in_a_write_is_an_error_of_its_store() -> None:
     replica = Starved()
     (error,) = (
         Stand(snapshot(), stores_derived=True, replica=replica).one_pass(snapshot(ENTRY), "apply").errors
@@ -100,7 +100,7 @@ def test_a_write_for_which_the_memory_does_not_suffice_is_an_error_of_its_store(
     assert error.message == "There is not enough memory for a pass over memory."
 
 
-def test_what_an_earlier_owner_wrote_is_ours_besides_what_a_later_one_changed() -> None:
+def test_rows_of_an_earlier_owner_are_pending_even_if_changed_or_missing_in_the_ledger() -> None:
     replica, here = ExclusiveReplica(stores_derived=False), MemoryLedger()
     Stand(snapshot(ENTRY, device(1), device(2), at=NOON), stores_derived=False, replica=replica, ledger=here)
     here.versions[replica.name].pop(device(2).key)  # of this one nothing is known here any more
@@ -127,7 +127,7 @@ def test_what_depends_on_a_delete_that_waits_waits_too_and_is_held_by_no_guard()
     assert why_not_ready(status, found, NOON, Freshness(stale_seconds=60, unknown_seconds=60)) is None
 
 
-def test_what_returned_to_a_store_of_records_is_ours_where_home_assistant_once_had_it() -> None:
+def test_a_returned_record_is_ours_if_home_assistant_once_had_it() -> None:
     replica, ledger = MemoryReplica(stores_derived=False), MemoryLedger()
     stand = Stand(snapshot(ENTRY, device(1), at=NOON), stores_derived=False, replica=replica, ledger=ledger)
     replica.rows |= {record.key: (record, None) for record in (device(2), device(3))}
@@ -140,7 +140,7 @@ def test_what_returned_to_a_store_of_records_is_ours_where_home_assistant_once_h
     }
 
 
-def test_a_foreign_row_that_home_assistant_once_had_is_distinguished_from_a_strangers() -> None:
+def test_a_foreign_row_once_in_home_assistant_is_distinguished_from_others() -> None:
     class Rows(MemoryReplica):
         keeps_ledger = True
 
@@ -163,7 +163,7 @@ def foreign_is_pruned(*, has_ledger: bool) -> bool:
     return device(1).key not in stand.replica.rows
 
 
-def test_foreign_rows_are_pruned_only_where_it_is_known_what_is_ours() -> None:
+def test_foreign_rows_are_pruned_only_if_our_own_rows_are_known() -> None:
     assert foreign_is_pruned(has_ledger=True)
     assert not foreign_is_pruned(has_ledger=False)
 
@@ -234,7 +234,7 @@ def test_a_store_receives_the_run_of_the_pass_that_writes_it() -> None:
     assert replica.received == [("upkeep", home.home.records, msgspec.structs.replace(run, order=None))]
 
 
-def test_a_pass_that_reads_all_rows_has_their_digest_made_of_what_it_read() -> None:
+def test_a_pass_that_reads_all_rows_computes_the_digest_from_them() -> None:
     replica = Attentive()
     stand = Stand(snapshot(ENTRY, at=NOON), stores_derived=True, replica=replica)
     assert replica.digests == [False]

@@ -83,7 +83,7 @@ def filled(replica: MemoryReplica, ledger: MemoryLedger, *records: Record, place
     begin(snapshot(ENTRY, *records), replica, ledger, place=place).apply()
 
 
-def test_before_it_is_applied_a_pass_reports_what_it_plans_and_leaves_the_note_to_its_end() -> None:
+def test_before_apply_a_pass_reports_its_plan_and_after_it_the_note() -> None:
     replica = NotingReplica()
     work = begin(snapshot(ENTRY, device(1)), replica, MemoryLedger())
     found, records = work.report()
@@ -102,7 +102,7 @@ def test_a_pass_that_only_observes_is_over_when_it_has_compared() -> None:
         assert {record.outcome for record in records} == {outcome}
 
 
-def test_what_was_booked_of_another_store_is_forgotten_and_the_new_one_is_filled() -> None:
+def test_ledger_entries_of_another_store_are_forgotten_and_the_new_one_is_filled() -> None:
     ledger = PlacedLedger()
     filled(MemoryReplica(), ledger, device(1), device(2), place="history:one.db")
     other = MemoryReplica()
@@ -115,7 +115,7 @@ def test_what_was_booked_of_another_store_is_forgotten_and_the_new_one_is_filled
     assert device(2).key not in ledger.versions["memory"]
 
 
-def test_which_store_it_is_is_booked_only_by_a_pass_that_may_write_the_ledger() -> None:
+def test_only_a_pass_that_may_write_the_ledger_notes_the_place_of_the_store() -> None:
     ledger = PlacedLedger()
     other = snapshot(ConfigEntry(entry_id="other", domain="demo"))
     replica = MemoryReplica()
@@ -146,7 +146,7 @@ def test_without_memory_it_is_the_replica_that_is_named() -> None:
     assert "for a pass over memory" in (found.error or "")
 
 
-def test_rows_of_another_program_are_given_the_key_of_the_entity_that_has_their_entity_id() -> None:
+def test_rows_of_another_program_get_the_key_of_the_entity_with_their_entity_id() -> None:
     replica = MemoryReplica()
     stranger = Key("entity", entity(1).entity_id)
     replica.rows[stranger] = (entity(1), None)
@@ -176,7 +176,7 @@ def test_what_a_read_does_not_know_stays_as_the_replica_has_it() -> None:
     assert work.report()[1] == []
 
 
-def test_what_a_row_set_aside_may_be_is_kept_and_so_is_what_is_derived_from_it() -> None:
+def test_records_that_a_set_aside_row_may_describe_are_kept_with_derived_values() -> None:
     replica, ledger = MemoryReplica(), MemoryLedger()
     filled(replica, ledger, device(1, name="Lamp"), entity(1, device_id=device(1).id))
     aside = SetAside("device", "name", "7", "its name is odd", device(1).id, None)
@@ -224,7 +224,7 @@ def left_by(desired: Snapshot, mode: str = "apply") -> Set[Key] | None:
     return next_looks_at(stand, desired)
 
 
-def test_after_a_pass_that_wrote_everything_only_what_changed_is_looked_at() -> None:
+def test_after_a_complete_pass_only_changes_are_compared() -> None:
     assert left_by(snapshot(ENTRY, device(1), device(2, name="Lamp"), entity(1))) == {CHANGED}
 
 
@@ -247,7 +247,7 @@ def test_what_is_left_of_a_home_with_odd_rows_may_be_any_of_its_records() -> Non
     assert left_by(smaller.read_as(health=starting)) is None, "a delete is held"
 
 
-def test_every_record_is_looked_at_again_while_more_rows_are_kept_than_were_set_aside() -> None:
+def test_all_records_are_compared_while_more_rows_are_kept_than_set_aside() -> None:
     assert left_by(odd_home(device(1), entity(1), aside=NAMELESS)) == {CHANGED}
     assert left_by(odd_home(entity(1), aside=NAMELESS)) is None
 
