@@ -32,7 +32,7 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
     budget: float | None = None
     at_least: bool = False
     note: str = ""
-    runs: int = 1  # of which this is the worst
+    runs: int = 1  # this is the worst of so many
 
     @property
     def verdict(self) -> str:

@@ -42,7 +42,7 @@ COLUMNS = {
         "config_entries": "ids of all its config entries; a JSON list",
         "config_entries_subentries": "ids of their parts, by config entry; a JSON object",
         "via_device_id": "the hub or bridge through which it is reached",
-        "parent_device_id": "the device of which it is a part (since 2026.9)",
+        "parent_device_id": "the device that it is part of (since 2026.9)",
         "next_name_part": "what Home Assistant is about to add to the name (since 2026.11); not compared",
         "integration": "domain of its config entry, such as `hue`",
         "entity_count": "number of entities that belong to it, disabled ones among them",

@@ -70,9 +70,9 @@ def settings_page() -> str:
         "`…_file` names, its own variable (`RECONCILE_SOURCE__TOKEN`), systemd's `$CREDENTIALS_DIRECTORY/source_token`,\n"
         "or `/run/secrets/source_token`; Home Assistant's token also from `$SUPERVISOR_TOKEN`.",
         "## Modes of files",
-        "What holds the home's inventory (rows, history, outbox, pass cache, saved plans) is made for its owner alone (mode 0600), a\n"
-        "metrics file for all to read (0644), whatever the umask. An adopted database keeps its mode. Keep stores in a\n"
-        "folder that only you can write.",
+        "Under any umask, files with the home's inventory (rows, history, outbox, pass cache, saved plans) are readable only by their\n"
+        "owner (mode 0600), a metrics file by all (0644). An adopted database keeps its mode. Keep stores in a folder that only you\n"
+        "can write.",
     )
 
 

@@ -83,7 +83,7 @@ def export(folder: Path) -> None:
 
 
 def checked_version(source: Path) -> str:
-    """The version that all places agree upon. Raises Refused if they do not."""
+    """The version that all places agree on. Raises Refused if they do not."""
     places = {
         "engine/__init__.py": r'__version__ = "([^"]+)"',
         "ops/home-assistant-app/ha-reconcile/config.yaml": r'(?m)^version: "([^"]+)"',

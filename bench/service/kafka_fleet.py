@@ -1,9 +1,9 @@
-"""Homes that several processes share through Kafka: how soon all are in sync, what they cost, and how long changes and losses take.
+"""Homes that several processes share through Kafka: the time until all are in sync, their cost, and the duration of changes and takeovers.
 
     python -m bench.service.kafka_fleet [--homes 1000] [--entities 164] [--workers 2]     # needs Java, and the jars
 
 Input: seeded homes of one size (`tests.fakes.many_homes`), brokers of our own on loopback ports, empty topics. Method: processes of
-`reconcile serve`, of which threads, memory and CPU are read from /proc; a consumer of the feed of changes that says when a rename
+`reconcile serve`, whose threads, memory and CPU are read from /proc; a consumer of the change feed that reports when a rename
 was committed; then `kill -9` of a process, timed for each home until another process has it in sync, and of a broker.
 Budgets at 1,000 homes x 164 on two idle cores (issue 19): 120 s, 150 ms, the session and 30 s, 20 s.
 """

@@ -2,8 +2,8 @@
 
     RECONCILE_TEST_INFLUXD1=... RECONCILE_TEST_INFLUXD=... python -m bench.stores.influxdb_wires [--records 20000] [--rounds 3]
 
-Input: as of `bench_influxdb`. The rounds go through all servers and wires in turn, so that what else the machine does
-meets all of them; the worst of each is printed, because that is what has to stay below the timeout.
+Input: as in `bench_influxdb`. The rounds alternate between all servers and wires, so that the machine's other load
+affects all of them; the worst of each is printed, because it has to stay below the timeout.
 """
 
 import argparse

@@ -17,7 +17,7 @@ from engine.loop.informer import Informer
 from engine.loop.replica_controller import ReplicaController
 
 
-class _Told(NamedTuple):
+class _MadeStatus(NamedTuple):
     """A status, and the values it was made from."""
 
     shift: float
@@ -60,7 +60,7 @@ class Service:
         self._on_pass = on_report
         self._source_status = SourceStatus(informer.origin, connected=False)
         self._unread_since: float | None = None  # when a change was announced that is still unread
-        self._told: _Told | None = None
+        self._made: _MadeStatus | None = None
         self.records: Mapping[str, int] = {}  # of the last read, by registry
         self._informer = informer
         self._controllers = controllers
@@ -80,9 +80,9 @@ class Service:
         source, replicas = self._source_status, [controller.current() for controller in self._controllers]
         if (since := self._unread_since) is not None:
             replicas = [msgspec.structs.replace(replica, unread_since=since) for replica in replicas]
-        told = self._told
-        if told is not None and told.is_of(shift, source, replicas):  # it rarely changes
-            return told.status
+        made = self._made
+        if made is not None and made.is_of(shift, source, replicas):  # it rarely changes
+            return made.status
         status = Status(
             site=self._site,
             version=self._version,
@@ -91,7 +91,7 @@ class Service:
             replicas=tuple(replica.shifted(shift) for replica in replicas),
             report=_merged_report(replicas),
         )
-        self._told = _Told(shift, source, replicas, status)
+        self._made = _MadeStatus(shift, source, replicas, status)
         return status
 
     # Calls of the informer

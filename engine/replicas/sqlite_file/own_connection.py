@@ -159,7 +159,7 @@ def _make_file(path: Path, *, gives_back: bool) -> bool:
 def _put_whole(path: Path, content: bytes) -> None:
     """Put a file of this content at a path where nothing is, on the disk and in one step. Raises OSError.
 
-    It has no name before, so whoever is killed leaves nothing. It is written before SQLite opens it, because closing a
+    It has no name before, so a process killed earlier leaves nothing. It is written before SQLite opens it, because closing a
     file gives up SQLite's locks on it.
     """
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

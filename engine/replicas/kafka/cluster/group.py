@@ -56,7 +56,7 @@ class GroupOwnership:
         self._clock = clock
         self._on_trouble = on_trouble
         self._share = share
-        self._told: str | None = None
+        self._reported: str | None = None
 
     async def run(self, gained: ClaimListener, lost: ClaimListener) -> None:
         """See `Ownership`. Retries while the cluster cannot be reached."""
@@ -70,23 +70,23 @@ class GroupOwnership:
 
     async def _take_part(self, stop: Event, gained: ClaimListener, lost: ClaimListener) -> None:
         loop = asyncio.get_running_loop()
-        told = _Listeners(loop, gained, lost, partial(self._tell_later, loop))
+        listeners = _Listeners(loop, gained, lost, partial(self._report_later, loop))
         own_thread = anyio.CapacityLimiter(1)
         while True:
             lease = partial(Lease, self._clock, self._session_seconds)
-            member = _Member(self._access, self._worker, told, self._session_seconds, lease, self._share)
+            member = _Member(self._access, self._worker, listeners, self._session_seconds, lease, self._share)
             try:
                 await anyio.to_thread.run_sync(member.run, stop, limiter=own_thread)
             except ReplicaError as error:
                 self._tell(error)
             await anyio.sleep(_RETRY_SECONDS)
 
-    def _tell_later(self, loop: asyncio.AbstractEventLoop, error: EngineError) -> None:
+    def _report_later(self, loop: asyncio.AbstractEventLoop, error: EngineError) -> None:
         loop.call_soon_threadsafe(self._tell, error)
 
     def _tell(self, error: EngineError) -> None:
-        if str(error) != self._told:
-            self._told = str(error)
+        if str(error) != self._reported:
+            self._reported = str(error)
             self._on_trouble(error)
 
 
@@ -106,14 +106,14 @@ class _Member:
         self,
         access: Access,
         worker: str,
-        told: _Listeners,
+        listeners: _Listeners,
         session_seconds: float,
         begin_lease: Callable[[], Lease],
         share: Callable[[PartitionClaim, Membership], Partition],
     ) -> None:
         self._access = access
         self._worker = worker
-        self._told = told
+        self._listeners = listeners
         self._session_seconds = session_seconds
         self._begin_lease = begin_lease
         self._share = share
@@ -133,11 +133,11 @@ class _Member:
                 message = consumer.poll(_POLL_SECONDS)
                 self._membership.metadata = consumer.consumer_group_metadata()
                 if message is not None and (error := message.error()) is not None:
-                    self._told.trouble(self._clients.error(error, tried="share out the homes"))
+                    self._listeners.trouble(self._clients.error(error, tried="share out the homes"))
                 try:
                     self._clients.check(None, tried="share out the homes")
                 except ReplicaError as error:
-                    self._told.trouble(error)
+                    self._listeners.trouble(error)
         except KafkaException as error:
             raise self._clients.error(error.args[0], tried="share out the homes") from error
         finally:
@@ -185,7 +185,7 @@ class _Member:
             claim = PartitionClaim(number, self._access.address.partitions, owner, self._lease)
             claim.shared = self._share(claim, self._membership)
             self._claims[number] = claim
-            self._wait_for(self._told.gained(claim))
+            self._wait_for(self._listeners.gained(claim))
 
     def _revoked(self, consumer: Consumer, places: Sequence[TopicPartition]) -> None:
         self._membership.metadata = consumer.consumer_group_metadata()
@@ -204,13 +204,13 @@ class _Member:
         await asyncio.gather(*(self._end(claim) for claim in claims))
 
     async def _end(self, claim: PartitionClaim) -> None:
-        await self._told.lost(claim)
+        await self._listeners.lost(claim)
         if claim.shared is not None:
             await anyio.to_thread.run_sync(claim.shared.forget)
 
     def _wait_for(self, work: Coroutine[Any, Any, None]) -> None:
         """Run it in the event loop. The remaining claims do not expire meanwhile, because this thread renews them."""
-        done = asyncio.run_coroutine_threadsafe(work, self._told.loop)
+        done = asyncio.run_coroutine_threadsafe(work, self._listeners.loop)
         for _ in range(round(RELEASE_SECONDS_MAX / _POLL_SECONDS)):
             try:
                 done.result(_POLL_SECONDS)
