@@ -5,6 +5,7 @@
 Input: seeded homes of one size (`tests.fakes.many_homes`), brokers of our own on loopback ports, empty topics. Method: processes of
 `reconcile serve`, whose threads, memory and CPU are read from /proc; a consumer of the change feed that reports when a rename
 was committed; then `kill -9` of a process, timed for each home until another process has it in sync, and of a broker.
+The CPU of a take-over is all that the other processes use until then, also for the homes that they keep already.
 Budgets at 1,000 homes x 164 on two idle cores (issue 19): 120 s, 150 ms, the session and 30 s, 20 s.
 """
 
@@ -149,8 +150,11 @@ def measure(fleet: WorkingFleet, brokers: Sequence[KafkaBroker], workers: int, s
     event = delays(fleet, "calm", _RENAMES, 0.3)
     yield Figure(name="event to Kafka, p50", size=size, value=median(event), unit="ms", budget=_EVENT_MAX)
     yield Figure(name="event to Kafka, worst", size=size, value=max(event), unit="ms")
+    before = sum(map(cpu_seconds, kept[:-1]))
     moved = taken_over(fleet, kept[-1], kept[:-1])
+    cpu = sum(map(cpu_seconds, kept[:-1])) - before
     yield Figure(name="take-over, first", size=size, value=moved[0], unit="s", note=f"{len(moved)} homes")
+    yield Figure(name="take-over, CPU per home", size=size, value=cpu * 1000 / len(moved), unit="ms")
     p99 = quantiles(moved, n=100)[98] if len(moved) > 1 else moved[0]
     yield Figure(name="take-over, p99", size=size, value=p99, unit="s", budget=_TAKE_OVER_MAX)
     if len(brokers) > 1:
