@@ -30,7 +30,7 @@ def label_at(activity: Activity, now: float) -> str:
     return day.label
 
 
-async def test_a_slots_lag_is_its_greatest_and_what_was_not_seen_is_a_gap(rows: Path) -> None:
+async def test_a_slot_shows_its_greatest_lag_and_an_unobserved_one_is_a_gap(rows: Path) -> None:
     activity, rows_reader = Activity(), SqliteRowsReader(rows)
     for slot, lag in ((0, 3.0), (0, 9.0), (0, 1.0), (2, 30.0), (3, None), (4, 2.0)):
         now = NOON + slot * SLOT_SECONDS

@@ -29,7 +29,7 @@ async def test_answers_about_a_thinned_time_say_how_exact_they_are(sample: tuple
                 assert (answer.status_code, answer.headers.get(HEADER)) == (200, reported)
 
 
-async def test_the_page_of_a_record_says_what_is_forgotten(sample: tuple[Path, Report]) -> None:
+async def test_the_page_of_a_record_reports_forgotten_revisions(sample: tuple[Path, Report]) -> None:
     timeline = await timeline_of_sample()
     async with api_over(*sample, timeline=timeline) as api:
         id_ = (await api.get("/api/devices?limit=1"))["devices"][0]["device_id"]

@@ -92,7 +92,7 @@ async def test_before_the_records_began_nothing_is_known(sample: tuple[Path, Rep
         assert (await api.get(f"/api/devices?at={problem['known_from']}"))["total"] > 0
 
 
-async def test_where_all_had_been_deleted_or_nothing_was_recorded_the_answer_names_no_begin(
+async def test_the_404_of_an_empty_past_names_no_start_of_the_records(
     sample: tuple[Path, Report],
 ) -> None:
     timeline = MemoryTimeline({})
@@ -129,7 +129,7 @@ async def test_what_was_forgotten_is_gone_and_not_an_empty_home(sample: tuple[Pa
     "path",
     ["/api/devices", "/api/entities/light.x", "/api/devices/x/history", "/api/entities/light.x/history"],
 )
-async def test_without_a_records_replica_it_is_said_so(api: Api, path: str) -> None:
+async def test_a_missing_records_replica_is_reported(api: Api, path: str) -> None:
     query = "" if path.endswith("history") else f"?{AT}"
     assert "records.uri" in (await api.get(path + query, 501))["detail"]
 

@@ -54,7 +54,7 @@ def test_a_home_is_made_once_until_its_edge_moves() -> None:
     assert read(homes, timeline, 1) is not first
 
 
-def test_a_home_whose_edge_is_not_known_is_made_each_time() -> None:
+def test_a_past_home_with_an_unknown_edge_is_not_cached() -> None:
     homes, timeline = PastHomes(), CountingTimeline()
     assert read(homes, timeline, 1) is not read(homes, timeline, 1)
 

@@ -96,7 +96,7 @@ def test_what_happens_to_the_files_is_known_before_they_are_used_again(
     assert replica.is_overtaken(version)
 
 
-def test_it_stays_known_after_another_thread_opened_what_is_there_now(file: ApswFile) -> None:
+def test_it_stays_known_after_another_thread_opened_the_current_file(file: ApswFile) -> None:
     replica, reader = Kept(file), ApswFile("kept", file.path)
     version = replica.data_version()
     other(file.path).replace(file.path)

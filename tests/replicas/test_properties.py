@@ -29,7 +29,7 @@ def entity_homes(draw: st.DrawFn) -> dict[int, str]:
 
 @settings(max_examples=at_most(60, fast=4), deadline=None)
 @given(st.lists(entity_homes(), min_size=2, max_size=5))
-def test_renames_swaps_and_returns_converge_and_other_columns_follow_the_entity(
+def test_renames_swaps_and_returns_converge_with_other_columns_following_the_entity(
     steps: list[dict[int, str]],
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -38,7 +38,7 @@ async def test_an_answer_that_grew_old_is_another_one(tmp_path: Path) -> None:
     assert later.json()["as_of"].startswith("20")
 
 
-def test_what_is_not_of_now_says_so() -> None:
+def test_outdated_answers_carry_a_notice() -> None:
     assert standing_notice(Standing(as_of=NOON), NOON + CURRENT_SECONDS) is None
     old = standing_notice(Standing(as_of=NOON, problem="Kafka is away."), NOON + CURRENT_SECONDS + 1)
     assert old is not None

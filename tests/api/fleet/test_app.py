@@ -35,7 +35,7 @@ async def test_the_token_opens_it_and_only_it(view: MemoryView) -> None:
         ).status_code == 200
 
 
-async def test_nothing_can_be_changed_and_what_is_unknown_is_refused(view: MemoryView) -> None:
+async def test_writes_and_unknown_paths_are_refused(view: MemoryView) -> None:
     async with asking(view, metrics=no_metrics) as client:
         assert (await client.post("/api/fleet/devices")).status_code == 405
         assert (await client.get("/api/fleet/devices?colour=red")).status_code == 400

@@ -51,7 +51,7 @@ async def test_homes_are_counted_and_the_worst_come_first(view: MemoryView) -> N
     assert len((await shown(view, "/?status=in_sync&q=north")).all("tr")) == 0
 
 
-async def test_messages_that_are_left_out_are_told(tmp_path: Path) -> None:
+async def test_omitted_messages_are_mentioned(tmp_path: Path) -> None:
     newer = msgspec.structs.replace(said_device("a", "d1"), headers={"schema": b"9"})
     foreign = [raw("p.device", b"x", b"", "a")] * 1200
     page = await shown(MemoryView(tmp_path, newer, *foreign), "/")
@@ -118,7 +118,7 @@ async def test_a_page_says_when_it_is_not_of_now(view: MemoryView) -> None:
 
 
 @pytest.mark.parametrize("path", ["/?page=0", "/?status=fine", "/?x=1", "/devices?limit=1", "/models?q=1"])
-async def test_what_is_asked_wrongly_is_answered_with_a_page(view: MemoryView, path: str) -> None:
+async def test_a_bad_request_is_answered_with_a_page(view: MemoryView, path: str) -> None:
     page = await shown(view, path, 400)
     assert "Bad Request" in page.text_of("problem-title")
 

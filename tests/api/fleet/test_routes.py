@@ -83,7 +83,7 @@ async def test_nothing_is_answered_before_everything_was_read(view: MemoryView) 
         assert (await client.get("/api/fleet/models")).json()["detail"] == "Kafka at x cannot be reached."
 
 
-async def test_a_view_that_was_ready_stays_so_and_says_what_is_the_matter(view: MemoryView) -> None:
+async def test_a_view_that_was_ready_stays_ready_and_reports_its_problem(view: MemoryView) -> None:
     view.held = Standing(as_of=NOON - 600, replayed=True, problem="Kafka at x cannot be reached.")
     async with asking(view) as client:
         ready = await client.get("/readyz")

@@ -45,7 +45,7 @@ async def test_changes_come_with_the_place_behind_them(tmp_path: Path) -> None:
     assert re.fullmatch(ID_PATTERN, CHANGE.id)
 
 
-async def test_a_place_that_is_gone_is_told(tmp_path: Path) -> None:
+async def test_a_lost_place_sends_a_reset(tmp_path: Path) -> None:
     view = MemoryView(tmp_path)
     view.feed = MemoryChanges(has_place=False)
     assert "event: reset" in await streamed(view)
@@ -68,7 +68,7 @@ async def test_a_kafka_that_is_lost_ends_the_stream_so_that_the_client_comes_bac
     assert "event: bye" not in text
 
 
-async def test_a_client_that_only_asks_for_the_head_opens_nothing(tmp_path: Path) -> None:
+async def test_a_head_request_opens_no_stream(tmp_path: Path) -> None:
     view = MemoryView(tmp_path)
     assert await streamed(view, method="HEAD") == ""
     assert view.feed.asked == []

@@ -93,7 +93,7 @@ async def test_a_head_without_end_is_cut_off(served: Served, head: bytes, piece:
     assert sent < 64 * REQUEST_BYTES_MAX
 
 
-async def test_a_large_head_says_so(served: Served) -> None:
+async def test_a_head_that_is_too_large_is_reported(served: Served) -> None:
     head = b"GET / HTTP/1.1\r\nX: " + b"a" * (REQUEST_BYTES_MAX + 1)
     assert await answer_to(served, head) == b"HTTP/1.1 431 Request Header Fields Too Large"
 
@@ -109,7 +109,7 @@ async def test_requests_sent_ahead_are_bounded(served: Served) -> None:
     await few.aclose()
 
 
-async def test_a_newcomer_is_answered_however_many_wait(
+async def test_a_new_client_is_answered_even_if_many_wait(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("api.http.bounded_protocol.SOCKETS_MAX", 8)

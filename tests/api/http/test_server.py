@@ -228,7 +228,7 @@ async def test_silence_is_kept_alive(served: Served, monkeypatch: pytest.MonkeyP
     await stream.connection.aclose()
 
 
-async def test_a_connection_that_asks_nothing_is_closed(
+async def test_a_connection_without_a_request_is_closed(
     rows: Path, sample: tuple[Path, Report], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("api.http.bounded_protocol.IDLE_SECONDS", 0.05)

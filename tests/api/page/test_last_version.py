@@ -30,7 +30,7 @@ def revisions(key: Key, fields: dict[str, Any]) -> list[Revision]:
         ("floor", {"floor_id": "x", "name": "Attic", "level": 2}, "level", "Attic"),
     ],
 )
-def test_the_last_version_says_what_it_was(
+def test_the_last_version_describes_the_deleted_record(
     registry: str, fields: dict[str, Any], label: str, name: str | None
 ) -> None:
     key = Key(registry, "x")

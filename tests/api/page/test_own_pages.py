@@ -42,5 +42,5 @@ def test_home_assistants_own_page() -> None:
         ("http://[::1", "", ""),
     ],
 )
-def test_its_address_is_that_of_the_source_or_a_setting(uri: str, own: str, url: str) -> None:
+def test_its_address_comes_from_the_source_or_a_setting(uri: str, own: str, url: str) -> None:
     assert browser_address(SourceSettings(uri=uri, browser_url=own)) == url

@@ -47,7 +47,7 @@ async def test_a_search_finds_entities_too(api: Api) -> None:
     assert len(loose.entities) == loose.entities_found == loose.loose_count > 0
 
 
-async def test_devices_and_entities_are_found_by_what_they_were_called_ids_and_models(tmp_path: Path) -> None:
+async def test_devices_and_entities_are_found_by_former_name_id_and_model(tmp_path: Path) -> None:
     lamp = {
         "manufacturer": "Acme",
         "model_id": "LM-7",
@@ -87,7 +87,7 @@ async def test_the_home_then_is_found_as_the_one_now(sample: Sample) -> None:
             assert await reader.home(then) == await reader.home(now)
 
 
-async def test_a_time_before_the_records_is_said_so_beside_the_rest(sample: Sample) -> None:
+async def test_a_time_before_the_records_is_reported_beside_the_other_results(sample: Sample) -> None:
     async with api_over(*sample, timeline=await timeline_of_sample()) as api:
         read = await Reader(api.context, KeptIndex()).front(HomeQuery(at="2020-01-01"))
         assert read.home is None

@@ -65,7 +65,7 @@ async def test_what_is_gone_still_has_its_timeline(sample: Sample) -> None:
         assert [v.word for v in record.versions] == ["Gone", "First seen"]
 
 
-async def test_without_records_the_page_says_what_to_set(api: Api) -> None:
+async def test_without_records_the_page_names_the_setting(api: Api) -> None:
     entity_id, _, _ = await first_entity(api)
     record = await read_record(Reader(api.context, KeptIndex()), "entity", entity_id, None)
     assert record.versions == []
@@ -93,7 +93,7 @@ async def test_a_record_that_the_rows_lack_has_a_page(sample: Sample) -> None:
             await read_record(Reader(api.context, KeptIndex()), "device", "light.new", None)
 
 
-async def test_only_what_home_assistant_has_leads_to_its_page_there(sample: Sample) -> None:
+async def test_only_records_in_home_assistant_link_to_their_page_there(sample: Sample) -> None:
     async with api_over(*sample, home_assistant_url="http://ha:8123") as api:
         _, _, device_id = await first_entity(api)
         record = await read_record(Reader(api.context, KeptIndex()), "device", device_id, None)
@@ -104,7 +104,7 @@ async def test_only_what_home_assistant_has_leads_to_its_page_there(sample: Samp
         assert record.home_assistant is None
 
 
-async def test_what_is_gone_shows_what_it_was(sample: Sample) -> None:
+async def test_a_deleted_record_shows_its_last_content(sample: Sample) -> None:
     key = Key("device", "gone")
     fields = {"id": "gone", "name": "Old lamp", "manufacturer": "ACME", "config_entry_id": "x"}
     revisions = [

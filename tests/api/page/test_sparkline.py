@@ -31,5 +31,5 @@ def test_the_top_of_a_scale_has_its_unit() -> None:
     assert peaks([None, 0.04, 7200.0], 1.0, "").top == "2 h"
 
 
-def test_a_peak_stands_for_what_is_known_however_little() -> None:
+def test_a_peak_is_drawn_even_for_a_very_small_value() -> None:
     assert peaks([None, 0.0, 1.0], 1.0, "").path == f"M3 {HEIGHT}v-2M5 {HEIGHT}v-{HEIGHT}"

@@ -48,12 +48,12 @@ async def test_every_template_compiles() -> None:
     await load_templates()
 
 
-def test_links_are_relative_and_leave_out_what_is_not_there() -> None:
+def test_links_are_relative_and_omit_absent_parts() -> None:
     assert link("device", id="a b&c=<d>", at="") == "device?id=a+b%26c%3D%3Cd%3E"
     assert link("./", "home", area="küche", page=2, q=None, loose=False) == "./?area=k%C3%BCche&page=2#home"
 
 
-def test_static_files_are_known_by_what_they_hold() -> None:
+def test_static_files_are_named_by_their_content() -> None:
     assert set(STATIC) == {"icon.svg", "page.css", "page.js"}
     assert all(f".{name.rpartition('.')[2]}" in MEDIA_TYPES for name in STATIC)
     assert digest(b"a") != digest(b"b")

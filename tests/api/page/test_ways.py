@@ -8,7 +8,7 @@ async def page(api: Api, path: str = "/") -> Markup:
     return Markup((await api.client.get(path)).text)
 
 
-async def test_floors_labels_and_integrations_are_led_to_from_the_front_page_and_from_records(
+async def test_the_front_page_and_records_link_to_floors_labels_and_integrations(
     api: Api,
 ) -> None:
     links = {e["href"] for e in (await page(api)).all("a")}

@@ -55,7 +55,7 @@ def test_values(field: str, value: object, text: str | None) -> None:
     assert value_text(field, value, NAMES) == text
 
 
-def test_what_is_effectively_so_stands_for_what_says_it_with_less() -> None:
+def test_an_effective_field_replaces_the_fields_it_is_derived_from() -> None:
     assert shown_fields(["area_id", "icon", "effective_area_id"]) == [
         ("icon", "icon"),
         ("effective_area_id", "area"),

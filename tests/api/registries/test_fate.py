@@ -90,7 +90,7 @@ async def reused(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
         past.close()
 
 
-async def test_of_several_that_had_a_name_the_last_one_is_told(reused: Api) -> None:
+async def test_of_several_former_holders_of_a_name_the_last_is_given(reused: Api) -> None:
     twice = await reused.get("/api/entities/light.twice", 404)
     assert (twice["became"]["id"], twice["became"]["now"]) == (entity(2).id, "light.second")
     gone = await reused.get("/api/entities/light.gone", 404)
@@ -153,7 +153,7 @@ async def test_a_history_is_found_by_every_name(api: Api) -> None:
     assert never["detail"] == "There never was the device 'never', as far as the records reach."
 
 
-async def test_the_page_shows_the_renamed_one_and_what_is_known_of_one_that_is_gone(api: Api) -> None:
+async def test_the_page_shows_a_renamed_record_and_the_known_fate_of_a_deleted_one(api: Api) -> None:
     renamed = await api.client.get("/entity?id=light.old")
     assert (renamed.status_code, "light.new" in renamed.text) == (200, True)
     deleted = await api.client.get("/entity?id=light.deleted")

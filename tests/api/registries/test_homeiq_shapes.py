@@ -48,7 +48,7 @@ async def test_rows_of_home_assistant_have_it(path: str, sample: tuple[Path, Rep
         assert not NOT_MIRRORED & row.keys()
 
 
-async def test_rows_of_another_program_have_it_but_for_a_time_that_they_do_not_say(rows: Path) -> None:
+async def test_rows_of_another_program_have_the_shape_except_for_the_missing_time(rows: Path) -> None:
     for statement in (
         "INSERT INTO devices (device_id, name) VALUES ('mock', 'Mock')",
         "INSERT INTO entities (entity_id, domain) VALUES ('light.mock', 'light')",

@@ -156,7 +156,7 @@ async def test_one_record_of_every_registry_and_the_entities_of_an_area(api: Api
         ("entities/by-area/nowhere?limit=5", "area 'nowhere'"),
     ],
 )
-async def test_a_filter_that_names_what_is_not_there_is_no_empty_list(
+async def test_a_filter_for_something_unknown_is_an_error_and_not_an_empty_list(
     api: Api, asked: str, named: str, at: str
 ) -> None:
     assert (await api.get(f"/api/{asked}{at}", 404))["detail"] == f"There is no {named}."

@@ -109,7 +109,7 @@ async def test_the_service_is_ready_when_it_has_homes_and_until_it_ends(sample: 
         assert (await client.get("/readyz")).status_code == 503
 
 
-async def test_a_process_that_is_drained_says_so(sample: tuple[Path, Report]) -> None:
+async def test_a_drained_process_is_reported(sample: tuple[Path, Report]) -> None:
     sites = MemorySites(kept("one"))
     sites.why_drained = "This process is drained."
     async with asking(sample, sites) as client:

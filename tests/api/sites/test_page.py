@@ -36,9 +36,7 @@ async def test_very_many_homes_come_in_pages(sample: tuple[Path, Report]) -> Non
 
 
 @pytest.mark.parametrize("path", ["/sites/none/", "/sites/none/devices", "/sites/%3Cb%3E/"])
-async def test_a_page_of_a_home_that_there_is_not_is_a_page_that_says_so(
-    sample: tuple[Path, Report], path: str
-) -> None:
+async def test_an_unknown_home_is_answered_with_a_page(sample: tuple[Path, Report], path: str) -> None:
     async with asking(sample, MemorySites(kept("one"))) as client:
         answer = await client.get(path)
         assert (answer.status_code, answer.headers["content-type"]) == (404, "text/html; charset=utf-8")

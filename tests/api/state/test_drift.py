@@ -85,7 +85,7 @@ async def test_pages_and_filters(api: Api, report: Report) -> None:
     await api.get("/api/drift?kind=odd", 400)
 
 
-async def test_a_replica_or_registry_that_is_none_has_no_differences_to_tell(api: Api) -> None:
+async def test_the_drift_of_an_unknown_replica_or_registry_is_not_found(api: Api) -> None:
     problem = await api.get("/api/drift?replica=nope", 404)
     assert problem["detail"] == "There is no replica 'nope'. Known here: sqlite."
     assert (await api.get("/api/drift/nope/device/a", 404))["detail"].startswith("There is no replica 'nope'")

@@ -88,13 +88,13 @@ async def test_what_never_was_is_null(api: Api) -> None:
     assert (replica["status"], replica["lag_seconds"], replica["compared_at"]) == ("unknown", None, None)
 
 
-async def test_liveness_asks_nothing(api: Api) -> None:
+async def test_liveness_reads_no_rows(api: Api) -> None:
     jobs = api.rows_reader.jobs
     assert await api.get("/healthz") == {"status": "ok"}
     assert api.rows_reader.jobs == jobs
 
 
-async def test_readiness_names_what_is_missing(api: Api) -> None:
+async def test_readiness_names_the_missing_parts(api: Api) -> None:
     assert (await api.get("/readyz"))["status"] == "ready"
     api.status = with_(api, source=SourceStatus("ws://home", False))
     response = await api.client.get("/readyz")

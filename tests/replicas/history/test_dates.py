@@ -76,7 +76,7 @@ def test_a_clock_that_ran_ahead_is_corrected_as_well(history: HistoryFile, ahead
     assert times(history)[1] == ("two", NOON)
 
 
-def test_a_clock_that_is_corrected_by_seconds_leaves_what_was_written(history: HistoryFile) -> None:
+def test_a_clock_correction_of_seconds_leaves_earlier_revisions_unchanged(history: HistoryFile) -> None:
     write(history, "one", NOON + 20)
     assert write(history, "two", NOON) is None
     (_, first), (_, second) = times(history)

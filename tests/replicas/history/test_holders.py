@@ -55,7 +55,9 @@ def test_every_name_is_found_without_a_look_at_the_revisions(history: HistoryFil
     connection.close()
 
 
-def test_a_file_of_an_earlier_release_is_read_in_by_steps_and_right_meanwhile(history: HistoryFile) -> None:
+def test_a_file_of_an_earlier_release_is_indexed_in_steps_with_correct_answers_meanwhile(
+    history: HistoryFile,
+) -> None:
     history.close()
     as_earlier_release(history.path)
     assert history.holders("sensor.x") == [entity(1).key, entity(2).key]

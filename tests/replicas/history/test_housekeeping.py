@@ -118,7 +118,7 @@ def test_every_step_may_be_the_last(path: Path, clock: Clock) -> None:
     assert rounds > 3
 
 
-def test_a_clock_that_jumped_forgets_nothing_and_says_so(
+def test_after_a_clock_jump_nothing_is_forgotten_and_the_reason_is_reported(
     history: HistoryFile, path: Path, clock: Clock
 ) -> None:
     clock.now = NOW + 2_000 * DAY

@@ -38,7 +38,7 @@ def test_a_timeline_is_read_by_page_from_either_end(history: HistoryFile, ledger
     ) == ([], [], 0)
 
 
-def test_a_page_of_a_long_timeline_and_the_home_as_of_a_time_read_little_of_the_file(
+def test_a_timeline_page_and_a_home_in_the_past_read_little_of_the_file(
     history: HistoryFile, ledger: SqliteRows
 ) -> None:
     one_pass(history, ledger, HOME)
@@ -106,7 +106,7 @@ def parts(history: HistoryFile, at: float, registry: str, asked: str) -> set[Key
     return set(history.as_of_record(at, registry, asked))
 
 
-def test_one_record_as_of_a_time_is_found_with_what_it_is_shown_with(
+def test_one_record_as_of_a_time_is_found_with_the_records_shown_beside_it(
     history: HistoryFile, ledger: SqliteRows
 ) -> None:
     area = Area(area_id="a", name="A")

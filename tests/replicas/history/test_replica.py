@@ -56,7 +56,7 @@ def test_a_timeline_counts_every_revision_also_across_a_deletion(kept: Kept) -> 
     ) == [(1729105200500000,)]
 
 
-def test_the_home_as_of_a_time_is_what_was_committed_by_then(kept: Kept) -> None:
+def test_the_home_as_of_a_time_holds_everything_committed_by_then(kept: Kept) -> None:
     kept.write(HOME)
     kept.write(snapshot(ENTRY, entity(1, name="Lamp")), NOON + 10)
     assert kept.history.as_of(NOON - 1) == {}

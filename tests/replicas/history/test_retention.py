@@ -61,7 +61,7 @@ def test_a_record_keeps_its_state_at_the_edge_and_all_after_it(
     assert history.count(entity(1).key) == 5
 
 
-def test_the_past_before_the_edge_is_refused_and_from_it_on_it_is_what_it_was(
+def test_the_past_is_refused_before_the_retention_edge_and_unchanged_after_it(
     history: HistoryFile, ledger: SqliteRows
 ) -> None:
     daily(history, ledger, 10)
@@ -100,7 +100,7 @@ def test_no_edge_is_past_the_newest_revision(history: HistoryFile, ledger: Sqlit
     assert history.forgotten(ENTRY.key).known_from == edge, "it never goes back"
 
 
-def test_of_a_record_that_had_ended_nothing_is_left_and_one_that_came_back_goes_on(
+def test_a_deleted_record_is_forgotten_and_a_returned_one_keeps_counting(
     history: HistoryFile, ledger: SqliteRows
 ) -> None:
     for day, there in enumerate(([1, 2], [1], [], [1])):
@@ -196,7 +196,7 @@ def test_without_a_setting_nothing_is_forgotten_and_nothing_is_written(
     assert sql(history.path, "SELECT value FROM meta WHERE name = 'schema_version'") == [(1,)]
 
 
-def test_what_forgot_is_refused_by_a_program_that_would_not_say_so(
+def test_compaction_raises_the_schema_version_so_that_older_programs_refuse_the_file(
     history: HistoryFile, ledger: SqliteRows
 ) -> None:
     daily(history, ledger, 10)
@@ -223,7 +223,7 @@ def test_a_clock_that_had_been_ahead_takes_its_edge_back(history: HistoryFile, l
     assert [r.fields["name"] for r in history.as_of(now).values() if r.key == entity(1).key] == ["now"]
 
 
-def test_names_of_what_was_forgotten_are_forgotten(history: HistoryFile, ledger: SqliteRows) -> None:
+def test_names_of_forgotten_records_are_forgotten(history: HistoryFile, ledger: SqliteRows) -> None:
     for day, name in enumerate(("sensor.old", "sensor.x", "sensor.y", "sensor.z")):
         one_pass(history, ledger, snapshot(ENTRY, entity(1, entity_id=name)), at=NOON + day * DAY)
     compact(history, Retention(keep_days=1), NOON + 3.5 * DAY)

@@ -39,7 +39,7 @@ def doubt(days: list[float], now: float) -> str | None:
         ([0, *range(900, 1_000)], 1_000),
     ],
 )
-def test_time_is_believed_that_revisions_bear_out(days: list[float], now: float) -> None:
+def test_a_time_that_the_revisions_support_is_trusted(days: list[float], now: float) -> None:
     assert doubt(days, now) is None
 
 
@@ -60,7 +60,7 @@ def test_time_that_may_have_jumped_is_not_believed(days: list[float], now: float
     assert why in str(doubt(days, now))
 
 
-def test_the_look_is_short_however_long_the_history_is() -> None:
+def test_the_check_of_the_clock_takes_few_steps_in_a_long_history() -> None:
     connection = file_with([number / 100 for number in range(20_000)])
     steps = [0]
 

@@ -69,7 +69,7 @@ def test_where_no_point_says_it_payloads_of_the_window_are_read(stand: Stand) ->
     assert lookup.holders("-", 9, lambda: 5) == []  # what points of records say that have none
 
 
-def test_a_name_is_looked_for_in_two_years_and_not_in_all_that_a_bucket_holds(stand: Stand) -> None:
+def test_a_name_is_searched_in_the_last_two_years_only(stand: Stand) -> None:
     now_ns = HOLDERS_NS + 1_000
     Lookup(stand.wire, "home").holders("sensor.s1", now_ns, lambda: 5)
     assert stand.wire.scans[0].start_ns == 1_000

@@ -30,7 +30,7 @@ def test_the_wire_fits_the_server(version: str, org: str, wire: str) -> None:
 
 
 @pytest.mark.parametrize(("version", "path"), [("1.8.10", "/write"), ("v2.7.12", "/api/v2/write")])
-def test_auto_asks_once_and_keeps_to_it(version: str, path: str) -> None:
+def test_auto_detects_the_version_once(version: str, path: str) -> None:
     with scripted_peer() as peer:
         peer.say("/ping", Reply(headers={"X-Influxdb-Version": version}))
         wire = open_wire(peer.uri("auto"), Credentials(), timeout_seconds=5)

@@ -57,7 +57,9 @@ def test_a_verifying_look_hashes_payloads() -> None:
         ("junk", PAYLOAD),
     ],
 )
-def test_a_point_that_is_not_what_it_says_equals_nothing(hash_: str | None, payload: str | None) -> None:
+def test_a_point_whose_payload_contradicts_its_hash_equals_no_version(
+    hash_: str | None, payload: str | None
+) -> None:
     version = version_of_payload(ONE.key, hash_, payload)
     assert version not in (HASH, hash_)
     assert needs_payloads([version]) == version.startswith("?")
@@ -74,7 +76,7 @@ def test_a_point_of_a_newer_program_is_refused() -> None:
         holding_of({ONE.key: [5, ONE.id, HASH, 2, PAYLOAD]}, is_verified=True)
 
 
-def test_a_holding_follows_what_is_written() -> None:
+def test_a_holding_follows_writes_and_deletes() -> None:
     held = Holding()
     held.put(ONE.key, HASH, 5)
     assert (held.versions, held.times) == ({ONE.key: HASH}, {ONE.key: 5})

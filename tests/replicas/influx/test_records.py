@@ -67,7 +67,7 @@ def test_a_plain_look_reads_a_window_and_not_all_history(stand: Stand) -> None:
 
 
 @pytest.mark.slow
-def test_however_long_the_history_and_however_many_changes_no_read_begins_at_its_beginning(
+def test_no_read_starts_at_the_beginning_of_a_long_history(
     stand: Stand,
 ) -> None:
     many = [entity(n) for n in range(10, 700)]
@@ -85,7 +85,9 @@ def test_however_long_the_history_and_however_many_changes_no_read_begins_at_its
     assert [scan for scan in others if scan.start_ns < stand.now * 10**9 - window_ns] == []
 
 
-def test_a_record_that_returns_after_its_end_left_the_window_goes_on_counting(stand: Stand) -> None:
+def test_a_record_that_returns_after_its_delete_left_the_window_continues_its_revision_numbers(
+    stand: Stand,
+) -> None:
     stand.reconcile(*HOME, entity(3))
     stand.reconcile(*HOME, after=60)
     for _ in range(20):
@@ -97,7 +99,7 @@ def test_a_record_that_returns_after_its_end_left_the_window_goes_on_counting(st
     ]  # fmt: skip
 
 
-def test_a_first_fill_asks_for_no_earlier_points(stand: Stand) -> None:
+def test_a_first_fill_reads_no_earlier_points(stand: Stand) -> None:
     stand.reconcile(*HOME)
     assert not any(scan.ids for scan in stand.wire.scans)
 
@@ -184,7 +186,7 @@ def test_payloads_are_read_again_when_there_is_a_doubt(stand: Stand, doubt: obje
     assert not any("payload" in scan.fields for scan in stand.wire.scans)
 
 
-def test_an_unknown_outcome_leaves_the_batch_in_the_outbox_and_the_same_bytes_follow(stand: Stand) -> None:
+def test_a_batch_of_unknown_outcome_stays_in_the_outbox_and_is_resent_unchanged(stand: Stand) -> None:
     stand.reconcile(ENTRY)
 
     def store_and_break(body: bytes) -> None:
@@ -242,7 +244,7 @@ def test_what_another_pass_wrote_meanwhile_stays_newest(stand: Stand) -> None:
     assert [r.fields.get("name") for r in stand.replica.timeline(entity(2).key)] == [None, "old", "new"]
 
 
-def test_a_refused_record_is_named_and_the_run_ends_with_what_was_written(stand: Stand) -> None:
+def test_a_refused_record_is_named_and_the_run_ends_with_the_other_writes(stand: Stand) -> None:
     def refuse(body: bytes) -> None:
         if f"id={entity(2).id} ".encode() in body:
             raise BatchRefused("influxdb", "field type conflict.")

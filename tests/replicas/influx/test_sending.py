@@ -150,7 +150,7 @@ def test_when_all_lines_are_refused_the_search_ends(bench: Bench) -> None:
     assert len(bench.wire.bodies) < 100
 
 
-def test_a_server_that_cannot_bear_so_much_gets_less(bench: Bench) -> None:
+def test_a_server_that_refuses_a_large_batch_gets_smaller_ones(bench: Bench) -> None:
     def before_write(body: bytes) -> None:
         if body.count(b"\n") >= 2:
             raise InfluxUnavailable("cache-max-memory-size", smaller=True)
@@ -196,7 +196,7 @@ def test_what_was_left_and_is_refused_by_now_is_given_up(bench: Bench) -> None:
     assert bench.outbox.held == {}
 
 
-def test_an_outbox_whose_file_is_broken_holds_nothing_back(bench: Bench) -> None:
+def test_a_broken_outbox_file_does_not_block_writes(bench: Bench) -> None:
     numbers = bench.sender.keep([[line(1)]])
     bench.outbox.is_broken = True
     bench.sender.send_pending()
@@ -208,7 +208,7 @@ def test_an_outbox_whose_file_is_broken_holds_nothing_back(bench: Bench) -> None
     assert bench.stored() == {"1"}
 
 
-def test_an_outbox_that_cannot_be_used_is_reported_once_until_it_can_be_again() -> None:
+def test_an_unusable_outbox_is_reported_once_until_it_recovers() -> None:
     bench = Bench()
     bench.outbox.is_full = True
     assert bench.sender.keep([[line(1)]]) == []
@@ -222,7 +222,7 @@ def test_an_outbox_that_cannot_be_used_is_reported_once_until_it_can_be_again() 
     assert bench.sender.take_note() is not None
 
 
-def test_what_of_the_outbox_passed_before_anybody_asked_is_not_told(bench: Bench) -> None:
+def test_an_outbox_failure_that_passed_before_the_next_report_is_not_reported(bench: Bench) -> None:
     bench.outbox.is_full = True
     bench.sender.keep([[line(1)]])
     bench.outbox.is_full = False
@@ -230,7 +230,7 @@ def test_what_of_the_outbox_passed_before_anybody_asked_is_not_told(bench: Bench
     assert bench.sender.take_note() is None
 
 
-def test_an_outbox_that_can_neither_be_read_nor_written_is_reported_once(bench: Bench) -> None:
+def test_an_outbox_that_cannot_be_read_or_written_is_reported_once(bench: Bench) -> None:
     bench.outbox.is_broken = bench.outbox.is_full = True
     for _ in range(3):
         bench.sender.send_pending()

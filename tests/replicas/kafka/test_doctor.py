@@ -41,7 +41,7 @@ def test_a_cluster_that_is_away_ends_the_checks() -> None:
     assert (check.name, check.status, check.advice) == ("cluster", "failed", "Start it.")
 
 
-def test_what_is_amiss_is_told() -> None:
+def test_every_fault_is_reported() -> None:
     cluster, log = made()
     cluster.brokers = 1
     log.create(NAMES.all)

@@ -74,7 +74,7 @@ def test_what_fills_an_empty_store_is_read_and_not_changed() -> None:
     assert [(v["op"], v["before"], v["source"]["snapshot"]) for v in values] == [("r", None, "true")]
 
 
-def test_a_delete_is_followed_by_a_tombstone_which_the_feed_of_changes_does_without() -> None:
+def test_a_delete_is_followed_by_a_tombstone_except_in_the_feed() -> None:
     [event] = sent(snapshot(ENTRY, device(1)), snapshot(ENTRY))
     reported, tombstone = event.messages
     value: dict[str, Any] = json.loads(reported.value or b"")
@@ -110,7 +110,7 @@ def test_every_record_of_a_real_home_comes_back_from_its_event(version: str) -> 
         assert fields_in(found, event.key) == canonical_fields(home.home.records[event.key])
 
 
-def test_an_event_has_every_field_and_what_is_not_modelled_under_its_own_name() -> None:
+def test_an_event_has_every_field_and_unmodelled_ones_under_their_own_names() -> None:
     record = make_record("area", {"area_id": "a", "name": "A", "new_in_2027": [1]})
     assert full_fields(record) == {
         "area_id": "a",

@@ -131,7 +131,7 @@ def test_what_arrives_while_we_write_is_noticed() -> None:
     assert kept.records.data_version() == before + 1
 
 
-def test_a_look_reads_what_came_since_and_everything_once_an_hour() -> None:
+def test_a_read_takes_only_new_messages_and_everything_once_an_hour() -> None:
     kept = Kept()
     kept.reconcile(HOME)
     kept.log.calls.clear()
@@ -150,7 +150,7 @@ def test_a_recreated_topic_is_read_in_full_and_filled() -> None:
     assert kept.reconcile(HOME) == 1
 
 
-def test_compaction_changes_nothing_of_what_is_held() -> None:
+def test_compaction_does_not_change_the_held_records() -> None:
     kept = Kept()
     kept.reconcile(HOME)
     kept.reconcile(snapshot(ENTRY, device(1, name="Other"), entity(2)))
@@ -228,7 +228,7 @@ def test_a_reader_writes_nothing_and_fences_off_no_writer() -> None:
     assert "take_over" not in looking.log.calls
 
 
-def test_a_home_that_is_lost_is_neither_read_nor_written() -> None:
+def test_a_lost_home_is_not_read_or_written() -> None:
     kept = Kept()
     kept.reconcile(HOME)
     plan = plan_of(kept.records, kept.ledger, snapshot(ENTRY, device(1)))

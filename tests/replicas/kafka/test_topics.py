@@ -64,7 +64,7 @@ def test_topics_in_which_something_would_be_lost_are_refused(
     assert refused.value.hint
 
 
-def test_topics_as_they_should_be_and_settings_that_are_hidden_are_no_reason_to_refuse() -> None:
+def test_correct_topics_and_hidden_settings_are_accepted() -> None:
     check_topics(NAMES, {"homes.device": state(), "homes.changes": state("delete")}, 48, "records.uri")
     check_topics(NAMES, {"homes.device": state(None)}, 48, "records.uri")
 
@@ -83,7 +83,7 @@ def test_what_to_change_is_the_setting_in_use(setting: str) -> None:
     assert f"add partitions=12 to {setting};" in refused.value.hint
 
 
-def test_a_topic_that_the_user_may_not_use_is_named_with_the_right_that_is_missing() -> None:
+def test_a_forbidden_topic_is_named_with_the_missing_permission() -> None:
     fine = TopicState(4, 1, 1, None)
     check_user(NAMES, {"homes.device": fine, "homes.changes": TopicState(4, 1, 1, None, ("Read",))})
     for topic, lacking in (("homes.device", "Read"), ("homes.sites", "Write"), ("homes.changes", "Write")):

@@ -78,7 +78,7 @@ def test_a_device_without_a_name_shows_its_effective_name() -> None:
     assert column(device(1, name=None), "name") == ""
 
 
-def test_a_column_holds_what_a_reader_expects() -> None:
+def test_a_column_holds_the_value_that_a_reader_expects() -> None:
     lamp = entity(1, labels=("b", "a"), created_at=1729105200.123456, disabled_by="user")
     assert column(lamp, "labels") == '["a","b"]'
     assert column(lamp, "created_at") == "2024-10-16 19:00:00.123456"

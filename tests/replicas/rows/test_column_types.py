@@ -86,7 +86,7 @@ def _renamed(record: Record) -> Record:
     return Floor(floor_id="ground", name="Renamed", level=1) if isinstance(record, Floor) else record
 
 
-def test_a_column_that_loses_what_is_written_is_named(tmp_path: Path) -> None:
+def test_a_column_that_alters_written_values_is_named(tmp_path: Path) -> None:
     rows = open_rows(tmp_path / "rows.db")
     one_pass(rows, rows, snapshot(*HOME))
     remake(rows.path, "device", "FLOAT", only=("sw_version",))

@@ -175,7 +175,7 @@ def test_a_row_in_the_way_of_a_rename_is_buried_not_lost(rows: SqliteRows) -> No
     assert (buried.fields["platform"], buried.cause) == ("other", "foreign")
 
 
-def test_a_trigger_that_alters_what_is_written_undoes_the_pass(rows: SqliteRows) -> None:
+def test_a_trigger_that_alters_written_rows_rolls_the_pass_back(rows: SqliteRows) -> None:
     one_pass(rows, rows, HOME)
     sql(rows.path, "CREATE TRIGGER t AFTER UPDATE ON devices BEGIN UPDATE devices SET name = 'no'; END")
     changed = snapshot(ENTRY, device(1, name="New"), entity(1, device_id=device(1).id))
@@ -197,9 +197,7 @@ def test_a_trigger_that_alters_what_is_written_undoes_the_pass(rows: SqliteRows)
         "ALTER TABLE devices DROP COLUMN model",
     ],
 )
-def test_what_another_program_drops_while_we_have_the_file_open_is_made_again(
-    rows: SqliteRows, statement: str
-) -> None:
+def test_tables_that_another_program_drops_are_created_again(rows: SqliteRows, statement: str) -> None:
     one_pass(rows, rows, HOME)
     schema = sorted(sql(rows.path, "SELECT name FROM sqlite_schema"))
     columns = sorted(sql(rows.path, "SELECT name FROM pragma_table_info('devices')"))
@@ -265,7 +263,7 @@ def test_nothing_to_record_opens_no_file(rows: SqliteRows) -> None:
     assert not rows.path.exists()
 
 
-def test_rows_of_an_older_column_layout_are_judged_by_content_until_the_next_write(rows: SqliteRows) -> None:
+def test_rows_of_an_older_layout_are_compared_by_content_until_the_next_write(rows: SqliteRows) -> None:
     one_pass(rows, rows, HOME)
     sql(rows.path, "UPDATE reconcile_meta SET value = 0 WHERE name = 'row_layout'")
     digests = sql(rows.path, "SELECT row_digest FROM reconcile_applied")
@@ -281,7 +279,7 @@ def test_versions_of_another_hash_version_are_computed_again(rows: SqliteRows) -
     assert rows.observe().versions == HOME.home.row_versions
 
 
-def test_the_users_order_is_kept_and_a_new_one_moves_only_what_moved(tmp_path: Path) -> None:
+def test_the_users_order_is_kept_and_a_new_one_writes_only_moved_rows(tmp_path: Path) -> None:
     rows = open_rows(tmp_path / "rows.db")
     areas = [Area(area_id=name, name=name) for name in "abc"]
 

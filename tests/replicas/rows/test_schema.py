@@ -34,7 +34,7 @@ def test_a_new_file_has_homeiqs_columns_with_its_types(tmp_path: Path) -> None:
     theirs.close()
 
 
-def test_adoption_adds_what_is_missing_and_may_be_repeated(tmp_path: Path) -> None:
+def test_adoption_adds_missing_columns_and_is_repeatable(tmp_path: Path) -> None:
     make_homeiq(tmp_path / "homeiq.db")
     connection = apsw.Connection(str(tmp_path / "homeiq.db"))
     assert check_schema(connection, "sqlite") is False

@@ -167,7 +167,7 @@ HAPPENINGS = (
 
 @pytest.mark.parametrize("is_log_empty", [pytest.param(True, marks=pytest.mark.slow), False])
 @pytest.mark.parametrize("happens", HAPPENINGS)
-def test_after_any_change_of_the_files_we_see_what_others_see_and_write_where_they_read(
+def test_after_any_change_of_the_files_we_read_and_write_the_same_file_as_others(
     file: ApswFile,
     reader: ApswFile,
     other: Path,
@@ -307,7 +307,7 @@ def test_a_damaged_file_in_the_place_of_ours_is_refused(file: ApswFile, other: P
     assert newest(file) == 9, "and taken again when it is sound"
 
 
-def test_while_one_user_is_at_work_another_waits_and_does_not_open_the_new_file(
+def test_a_second_user_waits_for_the_first_instead_of_opening_the_new_file(
     file: ApswFile, reader: ApswFile, other: Path
 ) -> None:
     with file.reading() as connection:
@@ -319,7 +319,7 @@ def test_while_one_user_is_at_work_another_waits_and_does_not_open_the_new_file(
     assert newest(reader) == newest(file)
 
 
-def test_an_event_loop_neither_waits_nor_opens(file: ApswFile, other: Path) -> None:
+def test_an_event_loop_does_not_wait_or_open_files(file: ApswFile, other: Path) -> None:
     watching = ApswFile("sqlite", file.path, access=FileAccess.READ, busy_timeout_seconds=0, never_waits=True)
     assert watching.data_version() == watching.data_version()
     renamed_over(file.path, other)

@@ -135,7 +135,7 @@ def test_a_disk_without_room_for_the_file_itself_is_unavailable(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_every_write_leaves_a_trace_and_a_late_one_cannot_look_like_the_last(
+def test_every_write_changes_the_file_signature_even_if_late(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = ApswFile("sqlite", tmp_path / "rows.db")
@@ -253,7 +253,7 @@ def test_the_data_version_shows_other_programs_commits_from_ours(tmp_path: Path)
     assert file.data_version() != ours
 
 
-def test_a_file_that_others_make_or_remove_is_reported_from_one_that_we_made(tmp_path: Path) -> None:
+def test_a_file_made_or_removed_by_others_is_distinguished_from_our_own(tmp_path: Path) -> None:
     file = file_at(tmp_path / "x.db")
     seen = [file.data_version()]
     write(file, "CREATE TABLE t (a)")
@@ -310,7 +310,7 @@ def test_a_long_log_is_shortened_when_there_is_time(tmp_path: Path) -> None:
     assert in_the_file_itself(file.path) == 4
 
 
-def test_a_connection_at_rest_keeps_no_pages_and_goes_on_with_what_is_in_the_file(tmp_path: Path) -> None:
+def test_an_idle_connection_keeps_no_pages_and_continues_with_the_file(tmp_path: Path) -> None:
     file = file_at(tmp_path / "x.db")
     file.forget_pages()
     assert not file.path.exists(), "there was nothing to forget"
@@ -326,7 +326,7 @@ def test_a_connection_at_rest_keeps_no_pages_and_goes_on_with_what_is_in_the_fil
         assert connection.execute("SELECT sum(length(a)) FROM t").get == 500_000
 
 
-def test_in_a_calm_moment_the_log_is_emptied_however_short_it_is(tmp_path: Path) -> None:
+def test_in_a_calm_moment_even_a_short_log_is_emptied(tmp_path: Path) -> None:
     file = file_at(tmp_path / "x.db")
     write(file, "CREATE TABLE t (a)")
     log = tmp_path / "x.db-wal"

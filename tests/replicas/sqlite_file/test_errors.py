@@ -29,7 +29,7 @@ PATH = Path("/home/rows.db")
         (ReplicaRejected("sqlite", "The tables are newer."), ReplicaRejected, "tables are newer"),
     ],
 )
-def test_each_failure_names_the_file_and_says_what_to_do(
+def test_each_failure_names_the_file_and_the_next_step(
     raised: Exception, expected: type[ReplicaError], words: str
 ) -> None:
     with pytest.raises(ReplicaError) as caught, translated("sqlite", PATH, "read", 5.0):

@@ -5,7 +5,7 @@ import apsw
 from engine.replicas.sqlite_file.invalid_utf8 import rows_keeping_bytes
 
 
-def test_only_what_cannot_be_decoded_stays_bytes() -> None:
+def test_only_undecodable_text_stays_bytes() -> None:
     connection = apsw.Connection(":memory:")
     connection.execute(
         "CREATE TABLE t (a, b, c, d); INSERT INTO t VALUES (CAST(x'ff' AS TEXT), 'é', x'41', 1.5)"

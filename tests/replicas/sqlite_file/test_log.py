@@ -17,7 +17,7 @@ from tests.replicas.sqlite_file.test_database import file_at, in_the_file_itself
 
 
 @pytest.mark.slow
-def test_a_small_commit_does_not_move_what_another_program_wrote(tmp_path: Path) -> None:
+def test_a_small_commit_does_not_checkpoint_another_programs_large_log(tmp_path: Path) -> None:
     file, other = file_at(tmp_path / "x.db"), file_at(tmp_path / "x.db")
     write(file, "CREATE TABLE t (a)")
     with reader_of(file.path):  # so that the other one cannot move it either

@@ -51,7 +51,7 @@ def count_of(path: Path) -> object:
 
 @pytest.mark.parametrize("mode", ["wal", "delete"])
 @pytest.mark.parametrize("under_way", ["yes", "no"])
-def test_after_a_kill_what_was_committed_is_read_and_nothing_touched(
+def test_after_a_kill_committed_rows_are_read_and_no_file_changes(
     tmp_path: Path, mode: str, under_way: str
 ) -> None:
     kill_while_open(tmp_path / "x.db", mode, under_way)

@@ -23,7 +23,7 @@ def connection() -> apsw.Connection:
     return made
 
 
-def test_what_is_kept_is_found_and_replaces_what_was_kept(connection: apsw.Connection) -> None:
+def test_a_kept_home_is_found_and_replaces_the_earlier_one(connection: apsw.Connection) -> None:
     assert decode_home(connection, "meta") == frozenset()
     for home in ({"a", "b"}, {"c"}):
         keep_home(connection, "meta", frozenset(home))
@@ -54,7 +54,7 @@ def test_of_a_table_that_others_wrote_every_text_is_taken(tmp_path: Path) -> Non
     assert open_rows(path).home() == {"a", "7", "\ufffd"}
 
 
-def test_what_a_run_says_of_the_home_is_written_with_its_operations_or_not_at_all(tmp_path: Path) -> None:
+def test_the_home_of_a_run_is_written_together_with_its_operations_or_not_at_all(tmp_path: Path) -> None:
     desired = snapshot(ENTRY, device(1))
     for store, table in (
         (open_rows(tmp_path / "r.db"), "config_entries"),

@@ -76,7 +76,7 @@ USES = {
 
 @pytest.mark.parametrize("wanted", USES)
 @pytest.mark.parametrize("found", MADE)
-def test_each_is_used_as_what_it_is_and_no_other(tmp_path: Path, found: str, wanted: str) -> None:
+def test_each_kind_of_database_is_accepted_only_as_itself(tmp_path: Path, found: str, wanted: str) -> None:
     path = tmp_path / "it.db"
     MADE[found](path)
     before = path.read_bytes()
@@ -101,7 +101,7 @@ def refusal(use: Callable[[Path], None], path: Path) -> ReplicaError | None:
     return None
 
 
-def test_a_table_of_another_program_is_none_of_ours(tmp_path: Path) -> None:
+def test_a_table_of_another_program_does_not_count_as_ours(tmp_path: Path) -> None:
     connection = apsw.Connection(str(tmp_path / "it.db"))
     connection.execute("CREATE TABLE records (id INTEGER PRIMARY KEY, title TEXT)")
     connection.close()

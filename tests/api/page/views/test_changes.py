@@ -72,7 +72,7 @@ async def test_an_entity_goes_by_its_name_of_now_and_links_by_its_entity_id(rows
     assert (change.name, change.known_as, change.href) == (name, entity_id, f"entity?id={entity_id}")
 
 
-async def test_how_long_a_write_took_is_said_when_it_is_known(rows: Path) -> None:
+async def test_the_duration_of_a_write_is_shown_if_known(rows: Path) -> None:
     class Timed(Activity):
         def write_seconds(self, write: tuple[str, str, str]) -> float | None:
             return {("r9", "device", "d"): 0.038}.get(write)

@@ -56,7 +56,7 @@ def test_a_record_that_differs_in_two_replicas_is_one_row() -> None:
     ]
 
 
-def test_a_foreign_row_has_its_reasons_and_what_would_delete_it() -> None:
+def test_a_foreign_row_shows_its_reasons_and_the_command_to_delete_it() -> None:
     (row,) = view(foreign("Sun")).rows
     assert [side.note for side in row.sides] == ["does not know it", "has it", "not there"]
     assert row.causes == ["Foreign row in SQLite"]

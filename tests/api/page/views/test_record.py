@@ -44,7 +44,7 @@ def test_only_the_newest_versions_are_shown() -> None:
     assert views[-1].fields[0].was == "4"
 
 
-def test_a_devices_facts_leave_out_what_is_absent_and_name_what_is_known() -> None:
+def test_a_devices_facts_omit_absent_fields_and_name_known_records() -> None:
     record = device(1, manufacturer="ACME", via_device_id=device(2).id, labels=("a",))
     facts = device_facts(DEVICES.of_record(record, Derived(), ""), NAMES)
     assert [(f.label, f.value) for f in facts] == [

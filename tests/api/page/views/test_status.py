@@ -68,7 +68,7 @@ def test_an_old_comparison_is_no_knowledge() -> None:
     )
 
 
-def test_before_the_first_pass_it_says_so() -> None:
+def test_before_the_first_pass_the_page_reports_that_none_has_run() -> None:
     shown = view(status_of(None, replicas=(ReplicaStatus("sqlite", SyncStatus.UNKNOWN),)))
     assert (shown.state, shown.proven_at) == ("unknown", None)
     assert "Nothing was compared yet" in shown.sentence
@@ -110,7 +110,7 @@ def test_a_guard_speaks_for_itself() -> None:
         ((changed("Lamp", outcome="applied"),), "Something is being written."),
     ],
 )
-def test_out_of_sync_says_what_is_open(records: tuple[Any, ...], sentence: str) -> None:
+def test_out_of_sync_lists_the_open_differences(records: tuple[Any, ...], sentence: str) -> None:
     shown = view(status("out_of_sync", records=records))
     assert (shown.state, shown.sentence) == ("out_of_sync", sentence)
 
@@ -123,7 +123,7 @@ def test_what_was_never_equal_was_never_proven() -> None:
     assert view(status("unknown", replicas=replicas)).proven_at is None
 
 
-def test_since_when_is_reported_of_what_is_known_and_of_what_is_unknown() -> None:
+def test_a_replica_shows_since_when_it_is_in_sync_or_unknown() -> None:
     replicas = (
         ReplicaStatus("sqlite", SyncStatus.IN_SYNC, status_since=NOON - 60, synced_at=NOON, compared_at=NOON),
     )

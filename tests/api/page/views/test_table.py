@@ -99,7 +99,7 @@ def test_what_is_no_filter_is_refused() -> None:
             parse_query(wrong, TableQuery)
 
 
-async def test_a_manufacturer_that_is_not_known_is_called_as_any_other_value_that_is_not(api: Api) -> None:
+async def test_an_unknown_manufacturer_is_labelled_like_any_other_missing_value(api: Api) -> None:
     _, markup = await table(api, "/devices")
     labels = {e.attributes.get("value"): e.text for e in markup.all("option")}
     assert labels["Unknown"].startswith("none")

@@ -35,7 +35,7 @@ def test_each_kind_of_difference_is_one_thing_with_its_count() -> None:
     assert [t.href for t in found] == ["drift?state=gone", "drift?state=foreign"]
 
 
-def test_a_service_that_only_observes_says_so() -> None:
+def test_observe_mode_is_shown() -> None:
     reported = report(
         removed("C", outcome="observed"), replicas=(replica(status="out_of_sync"),), mode="observe"
     )
@@ -60,7 +60,7 @@ def test_what_a_guard_holds_is_not_announced_for_the_next_pass() -> None:
     assert pending.sentences[0].endswith("A guard holds back all these changes; see above how to allow them.")
 
 
-def test_a_guard_says_what_lifts_it() -> None:
+def test_a_guard_shows_how_to_lift_it() -> None:
     reported = report(replicas=(replica(status="blocked", refusals=(refusal(),)),))
     (guard,) = todos(status_of(reported))
     assert "412" in guard.title
@@ -77,7 +77,7 @@ def test_the_name_of_held_deletes_is_reported_where_there_is_one() -> None:
     )
 
 
-def test_while_nothing_is_known_that_is_what_to_look_at() -> None:
+def test_an_unknown_status_is_the_only_item_to_look_at() -> None:
     lost = SourceStatus("ws://home", connected=False, error="refused")
     status = given(foreign("A"), source=lost)
     status = status_of(status.report, source=lost, replicas=tuple(_lost(r) for r in status.replicas))

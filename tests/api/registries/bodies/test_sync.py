@@ -63,7 +63,7 @@ async def test_two_suns_are_distinguished_in_api_and_page(sample: Sample, rows: 
             assert "reconcile --prune-foreign" in said
 
 
-async def test_a_drifted_row_says_what_differs_without_secrets(sample: Sample) -> None:
+async def test_a_drifted_row_lists_its_differences_without_secrets(sample: Sample) -> None:
     fields = (
         ("name", "Old", "New"),
         ("options", {"lock": {"default_code": "1"}}, {"lock": {"default_code": "2"}}),

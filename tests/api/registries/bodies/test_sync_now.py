@@ -11,7 +11,7 @@ from tests.homes import NOON
 Sample = tuple[Path, Report]
 
 
-async def test_a_history_says_what_the_record_is_now(sample: Sample) -> None:
+async def test_a_history_includes_the_current_state_of_the_record(sample: Sample) -> None:
     key = Key("device", "gone")
     revisions = [Revision(key, NOON, "create", 1, "b2:1", "r", {"name": "Old"})]
     async with api_over(*sample, timeline=MemoryTimeline({}, revisions)) as api:

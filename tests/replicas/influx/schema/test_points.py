@@ -62,7 +62,7 @@ def test_a_point_has_every_field_with_its_type() -> None:
     )
 
 
-def test_a_tombstone_says_so_and_its_payload_holds_nothing() -> None:
+def test_a_tombstone_is_marked_and_has_an_empty_payload() -> None:
     point = Point(KEY, 5, "delete", 3, TOMBSTONE, TOMBSTONE_PAYLOAD)
     _, _, fields, _ = parse_line(encode_point("home", "run1", point))
     assert (fields["deleted"], fields["payload"], fields["hash"], fields["modified_us"]) == (
@@ -85,7 +85,7 @@ def test_a_line_reads_back_as_the_point(id_: str, text: str) -> None:
     assert fields["payload"] == payload.decode()
 
 
-def test_rows_without_an_id_are_nobodys() -> None:
+def test_rows_without_an_id_have_no_key() -> None:
     assert key_of("ha_device", None) is None
     assert key_of("ha_device", "") is None
     assert key_of("ha_device", "d1") == KEY

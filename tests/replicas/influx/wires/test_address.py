@@ -57,7 +57,7 @@ def test_what_is_no_address_is_refused_without_repeating_a_secret(uri: str, repo
 @pytest.mark.parametrize(
     "uri", ["influxdb://a..b/homes", "influxdb://h/\udcff", "influxdb://" + "x" * 300 + "/b"]
 )
-def test_a_host_that_no_lookup_takes_and_what_is_not_utf_8_are_refused(uri: str) -> None:
+def test_an_invalid_host_or_invalid_utf_8_is_refused(uri: str) -> None:
     with pytest.raises(SettingsError, match="cannot be read") as reported:
         parse_address(uri)
     assert reported.value.__cause__ is None

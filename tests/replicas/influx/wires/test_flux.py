@@ -119,7 +119,7 @@ def test_rows_are_read_with_their_times() -> None:
     ]
 
 
-def test_types_are_those_of_the_columns_and_what_is_absent_is_none() -> None:
+def test_values_have_the_types_of_their_columns_and_absent_ones_are_none() -> None:
     text = CSV.replace(
         "dateTime:RFC3339,string,string,string", "dateTime:RFC3339,string,boolean,long"
     ).replace("hash,id", "deleted,rev")

@@ -104,7 +104,7 @@ def test_a_mapping_that_was_changed_is_noticed_by_the_next_look(same: Pair) -> N
     assert same.read_over_influxql() == [RECORDS]
 
 
-def test_closing_forgets_what_was_seen(same: Pair) -> None:
+def test_closing_forgets_everything_seen(same: Pair) -> None:
     same.read(MARKERS, RECORDS)
     same.wire.close()
     same.wire.close()

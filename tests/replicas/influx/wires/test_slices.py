@@ -21,7 +21,7 @@ def bounds(asked: Scan) -> list[tuple[int, int | None]]:
     return [(part.start_ns, part.stop_ns) for part in slices(asked, NOW_NS)]
 
 
-def test_a_short_scan_is_one_and_sees_what_is_dated_ahead() -> None:
+def test_a_short_scan_is_one_slice_and_includes_future_points() -> None:
     assert bounds(scan(NOW_NS - 9)) == [(NOW_NS - 9, None)]
     assert bounds(scan(NOW_NS - 9, NOW_NS + 9)) == [(NOW_NS - 9, NOW_NS + 9)]
     assert bounds(scan(NOW_NS + 9)) == [(NOW_NS + 9, None)]

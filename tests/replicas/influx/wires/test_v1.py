@@ -63,7 +63,7 @@ def test_a_text_to_be_found_is_bound() -> None:
     assert params == {"equals": "a' OR 1"}
 
 
-def test_influxdb_3_is_asked_in_slices_once_it_said_its_version(peer: ScriptedPeer) -> None:
+def test_influxdb_3_is_scanned_in_slices_once_its_version_is_known(peer: ScriptedPeer) -> None:
     address = parse_address(f"influxdb://127.0.0.1:{peer.port}/homes")
     wire = WireV1(address, Credentials(), timeout_seconds=5, clock=lambda: NOON)
     peer.say("/ping", Reply(status=200, headers={"X-Influxdb-Version": "3.10.1"}))
@@ -235,9 +235,7 @@ def test_victoriametrics_is_no_influxdb(peer: ScriptedPeer, wire: WireV1) -> Non
         list(wire.scan(SCAN))
 
 
-def test_a_database_that_may_only_be_written_to_is_reported_from_one_that_is_not_there(
-    peer: ScriptedPeer, wire: WireV1
-) -> None:
+def test_a_write_only_database_is_distinguished_from_a_missing_one(peer: ScriptedPeer, wire: WireV1) -> None:
     missing = result('{"statement_id":0,"error":"database not found: homes"}')
     peer.say("/query", Reply(status=200, headers=JSON, body=missing))
     with pytest.raises(ReplicaRejected, match=r"may be written to.*read the bucket too"):

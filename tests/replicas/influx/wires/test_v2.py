@@ -108,7 +108,7 @@ def test_a_login_page_is_no_retention(peer: ScriptedPeer, wire: WireV2) -> None:
 @pytest.mark.parametrize(
     ("status", "is_allowed"), [(204, True), (400, True), (401, False), (403, False), (404, False)]
 )
-def test_whether_it_may_write_is_asked_without_writing(
+def test_the_write_permission_is_checked_without_writing(
     peer: ScriptedPeer, wire: WireV2, status: int, is_allowed: bool
 ) -> None:
     peer.say("/api/v2/write", Reply(status=status, headers=JSON, body=b"" if status == 204 else b"{}"))
@@ -175,7 +175,7 @@ def test_an_organization_may_be_named_by_its_id(peer: ScriptedPeer) -> None:
     assert "orgID=1f4d1062bc67c3c9" in peer.requests[0].target
 
 
-def test_a_missing_organization_is_asked_for(peer: ScriptedPeer) -> None:
+def test_a_missing_organization_is_looked_up(peer: ScriptedPeer) -> None:
     body = b'{"code":"not found","message":"organization name \\"-\\" not found"}'
     peer.say("/api/v2/query", Reply(status=400, headers=JSON, body=body))
     peer.say("/api/v2/write", Reply(status=404, headers=JSON, body=body))
@@ -188,7 +188,9 @@ def test_a_missing_organization_is_asked_for(peer: ScriptedPeer) -> None:
     wire.close()
 
 
-def test_a_bucket_that_is_not_read_is_reported_by_what_may_be_written(peer: ScriptedPeer) -> None:
+def test_an_unreadable_bucket_is_distinguished_from_a_missing_one_by_a_write_check(
+    peer: ScriptedPeer,
+) -> None:
     body = b'{"code":"not found","message":"could not find bucket"}'
     peer.say("/api/v2/query", Reply(status=404, headers=JSON, body=body))
     for bucket, reported in (("homes", "read the bucket too"), ("f5c8351ef0b27b24", "bucket's name")):
@@ -199,7 +201,7 @@ def test_a_bucket_that_is_not_read_is_reported_by_what_may_be_written(peer: Scri
         wire.close()
 
 
-def test_the_retention_of_1_8_is_asked_for_in_influxql(peer: ScriptedPeer, wire: WireV2) -> None:
+def test_the_retention_of_1_8_is_read_with_influxql(peer: ScriptedPeer, wire: WireV2) -> None:
     peer.say("/api/v2/buckets", Reply(status=404, body=b"404 page not found"))
     text = b'{"results":[{"series":[{"columns":["name","duration","default"],"values":[["a","168h0m0s",true]]}]}]}'
     peer.say("/query", Reply(status=200, headers=JSON, body=text))

@@ -104,6 +104,6 @@ def test_the_broker_that_the_client_speaks_of_is_looked_at(certificates: Path) -
 
 
 @pytest.mark.parametrize("server", ["127.0.0.1:1", "[::1]:1", "no-such-host.invalid:9093"])
-def test_one_that_is_away_is_the_clients_to_tell(server: str) -> None:
+def test_an_unreachable_server_is_left_to_the_client_to_report(server: str) -> None:
     assert found(access(f"kafkas://{server}")) == ("", "")
     assert found(access(f"kafka://{server}")) == ("", "")

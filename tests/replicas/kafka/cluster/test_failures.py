@@ -45,7 +45,7 @@ HOMES = Access(parse_address("kafka://a:9092/homes"))
         (KafkaError.COORDINATOR_NOT_AVAILABLE, ReplicaUnavailable, "its words"),
     ],
 )
-def test_each_failure_is_a_sentence_with_what_to_change(code: int, kind: type, reported: str) -> None:
+def test_each_failure_is_a_sentence_with_the_setting_to_change(code: int, kind: type, reported: str) -> None:
     error = replica_error(KafkaError(code, "its words."), HOMES, tried="be written")
     assert type(error) is kind
     assert error.message.startswith("Kafka at a:9092 cannot be written: ")

@@ -29,7 +29,7 @@ def test_everything_is_read_once_an_hour_and_a_missed_message_moves_the_data_ver
     assert (a.data_version(), b.data_version()) == (1, 0)
 
 
-def test_homes_that_are_only_looked_at_make_no_writer_and_one_that_writes_does_before_it_reads() -> None:
+def test_only_a_home_that_writes_makes_a_writer_and_makes_it_before_reading() -> None:
     Shared(cluster := MemoryCluster(NAMES, partitions=1)).filled("a", "b")
     shared = Shared(cluster)
     assert shared.home("a", read_only=True).observe().versions == HOME.home.hashes

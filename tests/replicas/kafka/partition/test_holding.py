@@ -18,7 +18,7 @@ def reported(offset: int, name: str | None, site: str = "s1") -> TopicEntry:
     return TopicEntry("homes.entity", offset, encode_key(site, entity(1).key), value)
 
 
-def test_the_newest_message_of_a_record_is_what_is_held() -> None:
+def test_the_newest_message_of_a_record_is_held() -> None:
     held = HeldPartition(NAMES, "s1")
     assert [held.fold(reported(n, name)) for n, name in enumerate("ab")] == [FIRST] * 2
     assert held.of("s1").versions == {entity(1).key: content_hash(entity(1, name="b"))}
@@ -29,7 +29,7 @@ def test_the_newest_message_of_a_record_is_what_is_held() -> None:
     held.fold(reported(3, None))
 
 
-def test_another_home_in_the_same_partition_is_none_of_ours() -> None:
+def test_messages_of_another_home_in_the_same_partition_are_ignored() -> None:
     held = HeldPartition(NAMES, "s1")
     assert held.fold(reported(0, "a", site="s2")) is None
     assert (held.of("s1").versions, held.strange) == ({}, 0)

@@ -61,7 +61,7 @@ def test_a_record_that_is_too_large_is_its_own_homes_matter() -> None:
     assert a.observe().versions == b.observe().versions == OTHER.home.hashes
 
 
-def test_a_failure_ends_what_every_home_knew_and_each_hears_of_it() -> None:
+def test_a_failure_invalidates_every_home_and_each_one_raises_it() -> None:
     shared = Shared()
     a, b = shared.filled("a", "b")
     plan = plan_of(b, shared.ledgers["b"], OTHER)
@@ -77,7 +77,7 @@ def test_a_failure_ends_what_every_home_knew_and_each_hears_of_it() -> None:
     assert a.data_version() == b.data_version() == 0
 
 
-def test_a_home_that_asks_nothing_hears_of_a_failure_with_its_next_look_at_what_changed() -> None:
+def test_an_idle_home_raises_the_failure_when_it_next_reads_its_data_version() -> None:
     shared = Shared()
     a, b = shared.filled("a", "b")
     shared.log.failure = ReplicaUnavailable("kafka", "It is away.")
@@ -88,7 +88,7 @@ def test_a_home_that_asks_nothing_hears_of_a_failure_with_its_next_look_at_what_
     assert b.data_version() == 0
 
 
-def test_what_one_home_received_lately_the_others_see_without_asking() -> None:
+def test_homes_see_what_another_home_received_without_a_read_of_their_own() -> None:
     shared = Shared()
     a, b = shared.filled("a", "b")
     assert b.file_signature() is None, "nothing was read yet"
@@ -104,7 +104,7 @@ def test_what_one_home_received_lately_the_others_see_without_asking() -> None:
     assert a.file_signature() is None
 
 
-def test_a_failure_that_one_home_met_changes_what_the_others_see() -> None:
+def test_a_failure_in_one_home_changes_the_file_signature_of_the_others() -> None:
     shared = Shared()
     a, b = shared.filled("a", "b")
     a.data_version()
@@ -117,7 +117,7 @@ def test_a_failure_that_one_home_met_changes_what_the_others_see() -> None:
         b.data_version()
 
 
-def test_asking_what_changed_never_waits() -> None:
+def test_reading_the_data_version_never_waits() -> None:
     shared = Shared()
     a, b = shared.filled("a", "b")
     seen: list[int] = []

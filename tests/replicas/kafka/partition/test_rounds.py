@@ -33,7 +33,7 @@ class Answering:
             pass
 
 
-def test_what_is_asked_while_one_works_is_answered_in_one_go() -> None:
+def test_requests_made_during_work_are_answered_in_one_round() -> None:
     answering = Answering()
     with ThreadPoolExecutor(3) as threads:
 

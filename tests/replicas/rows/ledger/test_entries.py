@@ -46,7 +46,7 @@ def test_the_feed_shows_before_and_after_in_order(rows: SqliteRows) -> None:
 
 
 @pytest.mark.parametrize("edited", [False, True])
-def test_the_feed_shows_what_a_row_held_at_last(rows: SqliteRows, edited: bool) -> None:
+def test_the_feed_shows_the_last_content_of_a_row(rows: SqliteRows, edited: bool) -> None:
     one_pass(rows, rows, HOME)
     later = snapshot(ENTRY, device(1, name="New"), entity(1))
     rows.data_version()
@@ -107,7 +107,7 @@ def test_an_absence_in_which_another_program_wrote_no_number_starts_again(
 
 
 @pytest.mark.parametrize("column", ["registry", "id"])
-def test_what_is_no_text_is_no_key_of_what_was_applied_or_missed(rows: SqliteRows, column: str) -> None:
+def test_ledger_rows_whose_key_is_not_text_are_skipped(rows: SqliteRows, column: str) -> None:
     one_pass(rows, rows, HOME)
     rows.note_absences(Absences(begun=frozenset({entity(2).key})), Look(NOON))
     damaged = f"{column} = CAST({column} AS BLOB)"
@@ -149,9 +149,7 @@ def test_known_are_ids_applied_anywhere_deleted_or_changed(rows: SqliteRows) -> 
     "damage",
     ["changed_at = NULL", "after = '{'", "after = 5", "after = '[]'", "registry = NULL", "op = x'00'"],
 )
-def test_a_feed_that_another_program_damaged_is_refused_and_does_not_hold_up_a_pass(
-    rows: SqliteRows, damage: str
-) -> None:
+def test_a_damaged_feed_is_refused_and_does_not_block_a_pass(rows: SqliteRows, damage: str) -> None:
     one_pass(rows, rows, HOME)
     remake_without_constraints(rows.path, "reconcile_changes")
     sql(rows.path, f"UPDATE reconcile_changes SET {damage}")
@@ -160,7 +158,7 @@ def test_a_feed_that_another_program_damaged_is_refused_and_does_not_hold_up_a_p
     assert not one_pass(rows, rows, HOME, at=NOON + 1).operations
 
 
-def test_a_registry_absent_from_what_was_applied_is_skipped(rows: SqliteRows) -> None:
+def test_an_unknown_registry_in_the_ledger_is_skipped(rows: SqliteRows) -> None:
     one_pass(rows, rows, HOME)
     sql(rows.path, "UPDATE reconcile_applied SET registry = '[]' WHERE registry = 'device'")
     sql(rows.path, "UPDATE reconcile_meta SET value = 0 WHERE name = 'row_layout'")

@@ -16,7 +16,7 @@ FOUND: dict[FoundKey, FirstSeen] = {
 }
 
 
-def test_what_is_noted_of_a_replica_takes_the_place_of_what_was(tmp_path: Path) -> None:
+def test_noting_found_times_replaces_the_replicas_earlier_ones(tmp_path: Path) -> None:
     rows = open_rows(tmp_path / "rows.db")
     assert rows.found("history") == {}, "of a file that is not there"
     rows.note_found("history", FOUND)

@@ -28,7 +28,7 @@ def test_a_note_about_rows_of_another_layout_says_nothing(tmp_path: Path) -> Non
     rows.close()
 
 
-def test_the_key_of_what_belongs_to_the_file_is_drawn_once(tmp_path: Path) -> None:
+def test_the_secret_of_a_file_is_generated_once(tmp_path: Path) -> None:
     rows = open_rows(tmp_path / "rows.db")
     assert rows.secret() is None
     drawn = rows.make_secret()

@@ -58,7 +58,7 @@ async def test_every_filter_is_a_statement(reader: SqliteRowsReader) -> None:
     await reader.read(job)
 
 
-async def test_every_facet_is_a_statement_and_counts_what_its_filter_finds(
+async def test_every_facet_is_one_statement_and_counts_the_matches_of_its_filter(
     reader: SqliteRowsReader,
 ) -> None:
     def job(transaction: RowsTransaction) -> None:
@@ -81,7 +81,7 @@ async def test_every_facet_can_be_narrowed_by_ids_and_keys(reader: SqliteRowsRea
     await reader.read(job)
 
 
-async def test_keys_come_sorted_and_rows_in_the_order_that_is_asked_for(
+async def test_keys_are_sorted_and_rows_keep_the_requested_order(
     reader: SqliteRowsReader,
 ) -> None:
     first, second = device(1).id, device(2).id
@@ -276,7 +276,7 @@ async def test_what_a_job_raises_arrives(reader: SqliteRowsReader) -> None:
 
 
 @pytest.mark.parametrize("value", ["NULL", "'x'", "x'00'", "9e999", "'['"])
-async def test_a_feed_and_runs_of_any_programs_values_are_served_as_far_as_they_say_something(
+async def test_a_feed_and_runs_with_odd_values_are_served_as_far_as_they_are_usable(
     path: Path, reader: SqliteRowsReader, value: str
 ) -> None:
     for table in ("reconcile_changes", "reconcile_runs"):

@@ -47,7 +47,7 @@ def test_what_it_was_called_before_is_found_by_either_id(connection: apsw.Connec
     assert "mango" not in texts_of(connection, has_feed=False)["light.x"]
 
 
-def test_text_that_is_no_utf_8_is_searched_as_far_as_it_says_something(connection: apsw.Connection) -> None:
+def test_text_with_invalid_utf_8_is_searched_as_far_as_it_is_valid(connection: apsw.Connection) -> None:
     connection.execute(
         "INSERT INTO entities (entity_id, name) VALUES ('light.a', CAST(x'4cff' AS TEXT)), (CAST(x'ff' AS TEXT), 'B')"
     )

@@ -22,7 +22,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "rows.db"
 
 
-def test_names_come_with_what_the_record_is_called_otherwise(path: Path) -> None:
+def test_ids_are_completed_with_the_name_of_their_record(path: Path) -> None:
     assert find_typed_names(path, "light.") == {"light.lamp": "Lamp"}
     assert find_typed_names(path, LAMP.id) == {LAMP.id: "Lamp"}
     assert find_typed_names(path, "Lamp") == {"Lamp": "", "Lamp of the hall": ""}
@@ -39,7 +39,7 @@ def test_a_key_is_completed_behind_its_registry(path: Path) -> None:
     assert find_typed_names(path, "nothing/") == {}
 
 
-def test_a_file_of_others_offers_what_is_text(tmp_path: Path) -> None:
+def test_only_text_of_another_programs_file_is_offered(tmp_path: Path) -> None:
     path = tmp_path / "other.db"
     connection = apsw.Connection(str(path))
     connection.execute(

@@ -76,7 +76,7 @@ def test_what_is_no_snapshot_is_refused(rows: Path, tmp_path: Path) -> None:
     assert "schema version 99" in refused(ReplicaRejected, tmp_path / "newer.db")
 
 
-def test_a_damaged_file_is_neither_copied_nor_does_it_replace_a_sound_snapshot(
+def test_a_damaged_file_is_not_copied_and_does_not_replace_a_sound_snapshot(
     rows: Path, tmp_path: Path
 ) -> None:
     target = tmp_path / "copy.db"
@@ -108,7 +108,7 @@ def test_a_folder_that_is_not_there_is_named(rows: Path, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("ending", ["-wal", "-journal"])
-def test_the_log_of_another_database_is_not_left_to_be_applied_to_a_snapshot(
+def test_a_snapshot_does_not_keep_the_log_of_another_database(
     rows: Path, tmp_path: Path, ending: str
 ) -> None:
     target = tmp_path / "copy.db"

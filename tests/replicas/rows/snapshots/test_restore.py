@@ -58,7 +58,7 @@ def content(path: Path, *, with_feed: bool = True) -> dict[str, list[tuple[objec
     return {name: sql(path, f"SELECT * FROM {name}") for name in tables if with_feed or name not in own}
 
 
-def test_the_file_holds_what_it_held_and_what_it_holds_is_kept(rows: Path, tmp_path: Path) -> None:
+def test_a_restore_brings_back_the_content_and_keeps_the_replaced_one(rows: Path, tmp_path: Path) -> None:
     later = content(rows)
     found = restore_rows(tmp_path / "snapshot.db", rows, NOON)
     assert found.kept == tmp_path / KEPT
@@ -141,7 +141,7 @@ def test_a_file_of_another_page_size_is_replaced_too(tmp_path: Path, rows: Path)
     assert sql(other, "PRAGMA journal_mode") == [("wal",)]
 
 
-def test_a_program_that_has_the_file_open_goes_on_with_what_is_restored(rows: Path, tmp_path: Path) -> None:
+def test_a_program_with_the_file_open_sees_the_restored_content(rows: Path, tmp_path: Path) -> None:
     program = (
         "import sys, apsw\nother = apsw.Connection(sys.argv[1])\n"
         "count = lambda: other.execute('SELECT count(*) FROM areas').get\n"

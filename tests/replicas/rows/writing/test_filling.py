@@ -33,9 +33,7 @@ TABLES_WRITTEN = (
 )
 
 
-def test_a_fill_leaves_what_a_write_row_by_row_leaves(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_fill_writes_the_same_as_row_by_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     desired = snapshot(*HOME, Area(area_id="hall", name="Hall", aliases=("a", "b")))
     filled = _written(tmp_path / "filled.db", desired)
     monkeypatch.setattr(writer, "can_fill", lambda *_: False)
@@ -106,7 +104,7 @@ def test_rows_that_a_trigger_adds_are_not_taken_for_ours(tmp_path: Path) -> None
     rows.close()
 
 
-def test_a_row_that_was_deleted_gets_back_what_others_had_there(tmp_path: Path) -> None:
+def test_a_returning_row_regains_the_values_of_other_programs(tmp_path: Path) -> None:
     rows = _prepared(tmp_path, "ALTER TABLE devices ADD COLUMN rating")
     one_pass(rows, rows, snapshot(ENTRY, device(1)))
     sql(rows.path, "UPDATE devices SET rating = 5")

@@ -42,7 +42,7 @@ def test_last_seen_moves_only_in_rows_that_change(tmp_path: Path) -> None:
     rows.close()
 
 
-def test_an_update_leaves_alone_what_does_not_differ(tmp_path: Path) -> None:
+def test_an_update_writes_only_the_different_columns(tmp_path: Path) -> None:
     rows = open_rows(tmp_path / "rows.db")
     one_pass(rows, rows, snapshot(ENTRY, device(1), entity(1)))
     # Triggers show which columns a statement sets, for any values.
@@ -78,7 +78,7 @@ def test_deleting_a_device_takes_no_entity_along(tmp_path: Path) -> None:
     rows.close()
 
 
-def test_what_others_write_right_before_thousands_of_rows_go_is_kept_of_them(
+def test_values_that_others_write_just_before_a_large_delete_are_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = open_rows(tmp_path / "rows.db")
@@ -100,7 +100,7 @@ def test_what_others_write_right_before_thousands_of_rows_go_is_kept_of_them(
     rows.close()
 
 
-def test_rows_of_a_large_removal_are_decoded_and_encoded_before_anybody_has_to_wait(
+def test_rows_of_a_large_removal_are_decoded_and_encoded_before_the_lock_is_taken(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = open_rows(tmp_path / "rows.db")
