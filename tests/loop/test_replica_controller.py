@@ -8,7 +8,7 @@ from engine.core.words import Outcome
 from engine.errors import ReplicaUnavailable
 from engine.ports import Observed
 from tests.homes import ENTRY, NOON, RUNNING, device, entity, snapshot
-from tests.loop.kept import HOME, ConcurrencyLimiter, keeping
+from tests.loop.kept import HOME, ConcurrencyLimiter, keeping, later
 from tests.loop.virtual_time import PACE, clock
 
 pytestmark = [pytest.mark.anyio, pytest.mark.virtual_time]
@@ -52,6 +52,26 @@ async def test_what_another_program_wrote_is_healed_within_the_watch() -> None:
         (record,) = kept.reports[-1][1].records
         assert (record.cause, record.outcome) == ("drift", "applied")
         assert [(f.name, f.source, f.replica) for f in record.fields] == [("name", "Device 1", "Mocked")]
+
+
+async def test_only_a_pass_that_read_a_replica_in_full_verifies_it() -> None:
+    async with keeping() as kept:
+        assert kept.controller.status.verified_at is None
+        kept.controller.offer(HOME)
+        await anyio.sleep(100)
+        verified_at = kept.controller.status.verified_at
+        assert verified_at is not None
+        assert verified_at < clock() - 99
+        kept.controller.offer(later(HOME, device(1, name="New")))
+        await anyio.sleep(1)
+        assert kept.replica.rows[device(1).key][0] == device(1, name="New")
+        assert kept.controller.status.verified_at == verified_at, "it only compared what changed"
+        kept.replica.fail_with = ReplicaUnavailable("memory", "away")
+        await anyio.sleep(PACE.verify_seconds)
+        assert kept.controller.status.verified_at == verified_at, "it could not be read"
+        kept.replica.fail_with = None
+        await anyio.sleep(PACE.retry_seconds_max)
+        assert kept.controller.status.verified_at > verified_at
 
 
 async def test_the_signature_is_not_read_while_a_store_shows_no_write() -> None:
