@@ -140,11 +140,7 @@ def adopt(
     `Key("entity", entity_id)`. Returns the versions under their new keys, and for each of those the key
     by which the replica knows the row. `key_of` finds the desired entity of an entity_id, where there is an index.
     """
-    # Mostly there are none, and checking that takes half as long as collecting them.
-    is_all_known = observed.keys() <= desired.keys()
-    strangers = (
-        [] if is_all_known else [k for k in observed.keys() - desired.keys() if k.registry == "entity"]
-    )
+    strangers = [key for key in observed.keys() - desired.keys() if key.registry == "entity"]
     if not strangers:
         return observed, {}
     if key_of is None:
