@@ -14,7 +14,7 @@ from tests.test_tidy import ROOT, SOURCES, relative, tree
 
 
 @pytest.mark.slow
-def test_public_functions_name_what_they_raise() -> None:
+def test_public_functions_document_the_errors_they_raise() -> None:
     """Each error that a public function raises itself, or one of its bases, is in its docstring or its class's."""
     assert [f"{relative(path)}:{missing}" for path in SOURCES for missing in _unsaid(path)] == []
 

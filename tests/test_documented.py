@@ -70,7 +70,7 @@ def table(page: str, header: str) -> list[list[str]]:
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_a_reference_page_is_what_the_code_says(name: str) -> None:
+def test_a_reference_page_matches_the_code(name: str) -> None:
     assert TEXTS[f"docs/reference/{name}"] == PAGES[name](), "it is stale: run `sh ops/docs`"
 
 
@@ -250,7 +250,7 @@ def test_every_guard_and_cause_is_explained() -> None:
     assert sorted(row[0].strip("`") for row in table("explanation.md", "cause")) == sorted(Cause)
 
 
-def test_every_message_that_troubleshooting_explains_is_said() -> None:
+def test_every_message_in_troubleshooting_exists_in_the_code() -> None:
     said = "\n".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "engine").rglob("*.py")))
     said += "Connection refused"  # the system's own words
     messages = [m for row in table("troubleshooting.md", "message") for m in re.findall(r"`([^`]*)`", row[0])]

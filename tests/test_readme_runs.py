@@ -172,12 +172,12 @@ def run_all(visitor: Visitor, text: str) -> None:
 
 
 @pytest.mark.parametrize("name", FIRST)
-def test_what_another_program_reads_first_is_what_is_answered(visitor: Visitor, name: str) -> None:
+def test_the_examples_of_a_page_read_first_work_as_shown(visitor: Visitor, name: str) -> None:
     run_all(visitor, PAGES[name])
 
 
 @pytest.mark.parametrize("name", SHOWN)
-def test_what_a_page_shows_is_what_is_answered(visitor: Visitor, name: str) -> None:
+def test_the_examples_of_a_page_work_as_shown(visitor: Visitor, name: str) -> None:
     visitor.type("sh ops/run")
     run_all(visitor, PAGES[name])
 

@@ -78,7 +78,7 @@ def test_while_another_program_holds_the_rows(tmp_path: Path, services: list[Ser
         check_stops_in_time(services[0])
 
 
-def test_while_a_stream_is_read_by_nobody(tmp_path: Path, services: list[Service]) -> None:
+def test_while_a_stream_has_no_reader(tmp_path: Path, services: list[Service]) -> None:
     services.append(Service(tmp_path))
     address = services[0].wait_until_serving()
     poll(address, "/api/status", "in_sync")

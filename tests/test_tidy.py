@@ -140,7 +140,7 @@ def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
-def test_modules_are_short_named_and_say_what_they_are_for() -> None:
+def test_modules_are_short_well_named_and_documented() -> None:
     found = []
     for path in ALL:
         text, name = path.read_text(encoding="utf-8"), relative(path)

@@ -8,7 +8,7 @@ from bench.readme import read_groups
 PAGE = Path(__file__).parents[2] / "docs/how-to/many-homes.md"
 
 
-def test_the_line_of_100_homes_is_that_of_the_figures() -> None:
+def test_the_line_about_100_homes_matches_the_figures() -> None:
     """Not less than was measured, and not far more: memory per home beside the 60 MiB of a process at most."""
     kept = {figure.name: figure.value for figure in read_groups()["many_homes"].figures}
     row = re.search(

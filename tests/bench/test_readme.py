@@ -19,7 +19,7 @@ def group(*figures: Figure) -> Group:
     return Group("2026-11-29", "3.11.7", 2, 0.5, list(figures))
 
 
-def test_the_readme_is_what_its_template_and_the_kept_figures_give() -> None:
+def test_the_readme_is_rendered_from_its_template_and_the_kept_figures() -> None:
     """`python -m bench.readme write` writes it."""
     assert README.read_text(encoding="utf-8") == render(TEMPLATE.read_text(encoding="utf-8"), read_groups())
 
@@ -29,7 +29,7 @@ def test_the_kept_ceilings_are_those_that_are_held() -> None:
     assert kept == instructions.CEILINGS
 
 
-def test_a_table_says_what_was_measured_and_when() -> None:
+def test_a_table_describes_its_measurement_and_date() -> None:
     assert render("before\n{{ g }}\nafter\n", {"g": group(FAST, SLOW, RATE)}) == (
         "before\n"
         "| what | input | figure | budget | |\n"
@@ -58,7 +58,7 @@ def test_a_table_can_be_narrowed_and_laid_out_by_size() -> None:
         render("{{ never measured }}", groups)
 
 
-def test_what_was_measured_since_takes_the_place_of_what_was_kept(tmp_path: Path) -> None:
+def test_newer_measurements_replace_the_kept_figures(tmp_path: Path) -> None:
     kept_at = FIGURES.stat().st_mtime
     for name, age in (("new", -1), ("old", 1)):
         (tmp_path / f"{name}.json").write_bytes(msgspec.json.encode([FAST]))
@@ -83,7 +83,7 @@ def test_of_several_runs_the_worst_counts() -> None:
     assert [(f.value, f.runs) for f in worst(first, second)] == [(1.25, 2), (7.0, 2), (2500.0, 3)]
 
 
-def test_a_further_run_is_added_to_what_the_first_kept(
+def test_a_further_run_is_added_to_the_kept_figures_of_the_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(figures, "RESULTS", tmp_path)

@@ -98,7 +98,7 @@ def no_text(home: Home) -> None:
         ]
     ),
 )
-def test_a_row_that_cannot_be_used_is_named_and_what_is_held_under_it_stays(
+def test_an_unusable_row_is_named_and_its_stored_record_stays(
     mirror: Reconcile, home: Home, tmp_path: Path, spoil: Callable[[Home], object], names: list[str]
 ) -> None:
     mirror()
@@ -181,7 +181,7 @@ def tear(path: Path) -> Callable[[], None]:
         2,
     ),
 )
-def test_a_rows_file_that_cannot_be_used_stays_as_it_is_and_the_history_is_served(
+def test_an_unusable_rows_file_stays_unchanged_and_the_history_is_served(
     mirror: Reconcile,
     home: Home,
     tmp_path: Path,
@@ -217,7 +217,7 @@ def test_a_damaged_rows_file_moved_away_is_built_again(mirror: Reconcile, tmp_pa
     assert "Nothing to do" in mirror().out
 
 
-def test_homeiqs_mock_devices_are_found_out_and_pruned_and_its_other_tables_survive(
+def test_homeiqs_mock_devices_are_pruned_and_its_other_tables_survive(
     mirror: Reconcile, tmp_path: Path
 ) -> None:
     database = apsw.Connection(str(tmp_path / "rows.db"))

@@ -60,7 +60,7 @@ def test_help_shows_the_exit_codes(reconcile: Reconcile) -> None:
         assert f"\n  {number}" in out
 
 
-def test_the_process_ends_with_the_command_whatever_threads_remain() -> None:
+def test_the_process_ends_with_the_command_even_if_threads_remain() -> None:
     program = (
         "import atexit, os, sys, threading\nfrom engine.__main__ import main\n"
         "never, kept_open = os.pipe()\n"
@@ -82,7 +82,7 @@ def test_the_process_ends_with_the_command_whatever_threads_remain() -> None:
         ("AssertionError('nobody foresaw it')", b"nobody foresaw it"),
     ],
 )
-def test_the_process_ends_by_what_no_command_foresaw(fault: str, reported: bytes) -> None:
+def test_the_process_ends_on_an_unexpected_error(fault: str, reported: bytes) -> None:
     program = (
         "import os, sys, threading\nimport engine.__main__ as program\n"
         f"def run(argv): raise {fault}\n"
@@ -102,7 +102,7 @@ def test_a_usage_error_is_returned_as_64(reconcile: Reconcile) -> None:
     assert err.startswith("Error: ")
 
 
-def test_the_version_names_what_runs(reconcile: Reconcile) -> None:
+def test_the_version_names_the_running_program(reconcile: Reconcile) -> None:
     code, out, _ = reconcile("version")
     assert code == 0
     assert out.startswith(f"reconcile {engine.__version__}\npython {sys.version.split()[0]}\nsqlite 3.")

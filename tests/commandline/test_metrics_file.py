@@ -15,7 +15,7 @@ def series(text: str) -> dict[str, float]:
     return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines)}
 
 
-def test_a_pass_writes_what_the_service_would_answer(mirror: Reconcile, tmp_path: Path) -> None:
+def test_a_pass_writes_the_same_metrics_as_the_service(mirror: Reconcile, tmp_path: Path) -> None:
     assert mirror("--metrics-file", "reconcile.prom").code == 0
     reported = series((tmp_path / "reconcile.prom").read_text())
     assert reported['reconcile_runs_total{replica="sqlite",result="success"}'] == 1

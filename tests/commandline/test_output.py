@@ -47,7 +47,7 @@ def test_json_is_indented_for_a_person(monkeypatch: pytest.MonkeyPatch) -> None:
     assert out.written() == b'{\n  "a": 1\n}\n'
 
 
-def test_without_streams_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_streams_nothing_is_printed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdout", None)
     monkeypatch.setattr(sys, "stderr", None)
     emit_text("x")

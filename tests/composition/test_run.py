@@ -35,7 +35,7 @@ def test_the_uri_chooses_the_source(tmp_path: Path, uri: str, kind: str, origin:
 
 
 @pytest.mark.parametrize("uri", ["", "home:work", "ftp://home", "user:hunter2@home"])
-def test_what_names_no_source_says_what_would(tmp_path: Path, uri: str) -> None:
+def test_an_invalid_source_is_refused_with_an_example(tmp_path: Path, uri: str) -> None:
     with pytest.raises(SettingsError, match=r"ws://HOST:8123") as caught:
         open_source(loaded(tmp_path, source__uri=uri))
     assert "hunter2" not in str(caught.value)
@@ -44,7 +44,7 @@ def test_what_names_no_source_says_what_would(tmp_path: Path, uri: str) -> None:
 @pytest.mark.parametrize(
     ("uri", "reported"), [("/config", "storage:/config"), ("old/2026.tar", "backup:old/2026.tar")]
 )
-def test_a_path_without_the_form_of_source_is_reported_which_one_is_meant(
+def test_a_path_without_a_kind_of_source_is_refused_with_the_likely_one(
     tmp_path: Path, uri: str, reported: str
 ) -> None:
     with pytest.raises(SettingsError, match=reported):

@@ -71,7 +71,7 @@ class NoStreams:
 async def no_app(_scope: object, _receive: object, _send: object) -> None: ...
 
 
-def test_a_service_that_is_to_stop_before_it_answers_announces_nothing_and_does_not_fail() -> None:
+def test_a_service_stopped_before_it_answers_announces_nothing_and_does_not_fail() -> None:
     host = Announcement([])
     settings = LoadedSettings(Settings(http=HttpSettings(port=0)), {}, {"http.token": Secret("")}, {})
 

@@ -30,5 +30,5 @@ def test_what_names_no_source_is_refused_without_a_password(uri: str, said: str)
     assert refused.value.hint
 
 
-def test_a_missing_token_is_said_with_where_to_put_it() -> None:
+def test_a_missing_token_is_reported_with_the_place_to_set_it() -> None:
     assert "source.token_file" in no_token().hint

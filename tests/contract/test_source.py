@@ -88,7 +88,7 @@ async def test_all_forms_of_a_home_agree_in_the_fields_they_share(
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-async def test_a_recording_equals_what_was_recorded_in_full(version: str, tmp_path: Path) -> None:
+async def test_a_recording_equals_the_full_original(version: str, tmp_path: Path) -> None:
     capture = await read("capture", version, tmp_path)
     live = await read("websocket", version, tmp_path)
 
@@ -114,7 +114,9 @@ async def test_a_backup_equals_the_folder_in_full(version: str, tmp_path: Path) 
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("form", FORMS)
-async def test_a_source_shows_what_it_read_and_when(form: str, version: str, tmp_path: Path) -> None:
+async def test_a_source_shows_its_records_and_the_time_of_the_read(
+    form: str, version: str, tmp_path: Path
+) -> None:
     snapshot = await read(form, version, tmp_path)
 
     # 2024.3.3 has no category registry: no command, and no file, which is not read as an empty one.

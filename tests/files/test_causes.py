@@ -33,7 +33,7 @@ class Disk:
         (errno.ENOMEM, "not enough memory", "more memory"),
     ],
 )
-def test_each_shortage_is_named_with_what_to_change(number: int, reason: str, advice: str) -> None:
+def test_each_shortage_is_named_with_the_next_step(number: int, reason: str, advice: str) -> None:
     cause = cause_of(number, PATH)
     assert cause is not None
     assert reason in cause.reason
@@ -84,7 +84,7 @@ def test_what_keeps_a_file_from_being_made_is_the_number(
         (Disk(), 0),
     ],
 )
-def test_a_file_system_that_knows_no_files_without_a_name_is_asked(
+def test_a_file_system_without_unnamed_files_is_queried_with_statvfs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, disk: Disk, number: int
 ) -> None:
     def refuse(*_: object) -> int:

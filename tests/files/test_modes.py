@@ -41,7 +41,7 @@ def test_a_file_has_the_mode_it_is_given(tmp_path: Path, umask: int, mode: int) 
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
 
 
-def test_a_link_is_replaced_and_what_it_leads_to_stays(tmp_path: Path) -> None:
+def test_a_link_is_replaced_and_its_target_stays(tmp_path: Path) -> None:
     (tmp_path / "victim").write_text("precious")
     (tmp_path / "file").symlink_to("victim")
     write_whole(tmp_path / "file", b"new", OWNER_ONLY)

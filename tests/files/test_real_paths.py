@@ -12,7 +12,7 @@ from engine.files.real_paths import real_path
     "path",
     ["file", "link/file", "link/..", "link/../folder/file", "broken/file", "folder/link", "no/such", "", "."],
 )
-def test_what_a_path_leads_to_is_what_the_system_says(tmp_path: Path, path: str) -> None:
+def test_a_path_resolves_as_the_system_resolves_it(tmp_path: Path, path: str) -> None:
     (tmp_path / "folder" / "inner").mkdir(parents=True)
     (tmp_path / "folder" / "file").touch()
     (tmp_path / "link").symlink_to("folder/inner")

@@ -113,7 +113,7 @@ def test_a_rows_file_that_is_made_or_replaced_later_is_held_as_well(tmp_path: Pa
             assert f"process {os.getpid()}" in done.stderr
 
 
-def test_holding_a_store_gives_up_none_of_sqlites_locks(tmp_path: Path) -> None:
+def test_holding_a_store_does_not_release_sqlites_locks(tmp_path: Path) -> None:
     rows = tmp_path / "rows.db"
     with hold_store(rows) as held:
         connection = apsw.Connection(str(rows))

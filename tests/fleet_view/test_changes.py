@@ -75,7 +75,7 @@ def test_a_place_that_there_is_not_means_from_now_on(last_id: str) -> None:
     assert names(follower) == ["later"]
 
 
-def test_a_feed_that_was_cut_is_told() -> None:
+def test_a_truncated_feed_is_reported() -> None:
     feed = Feed()
     follower = follower_of(feed)
     follower.begin("")

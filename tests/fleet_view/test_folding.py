@@ -6,7 +6,7 @@ from tests.fleet_view.viewed import DEVICES, NAMES, PARTITIONS, raw, said_device
 from tests.homes import NOON
 
 
-def test_what_is_said_is_taken_once() -> None:
+def test_each_message_is_taken_once() -> None:
     folding = Folding(NAMES, PARTITIONS)
     folding.read([said_device("a", "d1"), raw(DEVICES, None, None, "a"), said_site("a")], NOON)
     folding.read([said_device("b", "d2")], NOON)

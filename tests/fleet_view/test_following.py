@@ -98,7 +98,7 @@ def test_the_view_is_as_of_the_question_that_it_caught_up_with(
     assert (view.standing.as_of or 0) > NOON
 
 
-def test_a_question_without_an_answer_is_asked_again(view: Following) -> None:
+def test_a_request_without_an_answer_is_repeated(view: Following) -> None:
     view.topics.answers = False
     view.steps(3)
     assert view.standing.as_of is None
@@ -210,7 +210,7 @@ def test_truncated_topics_are_read_again(view: Following) -> None:
     assert view.topics.followed[-1][place] == 0
 
 
-def test_a_file_that_cannot_be_used_is_told(tmp_path: Path) -> None:
+def test_an_unusable_file_is_reported(tmp_path: Path) -> None:
     (tmp_path / "view.db").write_bytes(b"somebody's" * 1000)
     view = Following(tmp_path)
     view.steps(1)

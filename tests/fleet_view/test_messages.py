@@ -31,7 +31,7 @@ def read(key: bytes | None, value: bytes | None, **headers: bytes) -> DeviceSaid
     return read_device(raw(DEVICES, key, value, "a", headers), PARTITIONS)
 
 
-def test_a_device_is_what_its_newest_message_says() -> None:
+def test_a_device_follows_its_newest_message() -> None:
     said = read_device(said_device("a", "d1", "Lamp", name_by_user="Desk", serial_number="X1"), PARTITIONS)
     assert said == DeviceSaid("a", "d1", DeviceFacts("Desk", "Signify", "Hue", "", "1.2", "", "X1"))
     assert read_device(gone_device("a", "d1"), PARTITIONS) == DeviceSaid("a", "d1", None)

@@ -124,7 +124,7 @@ def test_a_view_without_kafka_begins_and_says_why_it_has_no_answer(service: Serv
 
 @pytest.mark.process
 @pytest.mark.slow
-def test_what_is_set_wrongly_is_said_at_once(folder: Path) -> None:
+def test_wrong_settings_are_reported_at_once(folder: Path) -> None:
     (folder / "reconcile.toml").write_text("[http]\nport = 0\n", encoding="utf-8")
     assert "No fleet is configured." in fails(folder)
     (folder / "reconcile.toml").write_text('[fleet]\nbrokers = "x y"\n', encoding="utf-8")

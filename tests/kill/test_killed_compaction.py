@@ -90,7 +90,7 @@ def course(tmp_path_factory: pytest.TempPathFactory, fork_server: ForkServer) ->
     shutil.rmtree(folder)
 
 
-def test_a_killed_compaction_admits_to_all_that_it_forgot_and_the_next_one_ends_in_the_same_place(
+def test_a_killed_compaction_reports_everything_it_forgot_and_the_next_one_ends_the_same(
     course: Course, fork_server: ForkServer, tmp_path: Path
 ) -> None:
     kills = number = 0

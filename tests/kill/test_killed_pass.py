@@ -76,7 +76,7 @@ def course(
     shutil.rmtree(folder)
 
 
-def test_a_killed_pass_leaves_whole_plans_and_the_next_one_ends_in_the_same_place(
+def test_a_killed_pass_leaves_complete_plans_and_the_next_one_ends_the_same(
     course: Course, onlooker: Onlooker
 ) -> None:
     kills = chain = 0

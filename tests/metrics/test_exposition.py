@@ -29,7 +29,7 @@ class OfInstruments(CollectorRegistry):
 
 
 @given(st.lists(st.tuples(LABELS, VALUES), max_size=8))
-def test_the_text_is_that_of_the_client(happened: list[tuple[str, float]]) -> None:
+def test_the_text_equals_the_clients(happened: list[tuple[str, float]]) -> None:
     disable_created_metrics()  # type: ignore[no-untyped-call]
     ours, theirs = list[Instrument](), CollectorRegistry()
     Info("build", "Version.", {"version": "1"}, registry=ours)

@@ -275,7 +275,7 @@ def test_two_engines_in_one_process_do_not_collide() -> None:
     assert two.scrape()["reconcile_runs_total{'replica': 'sqlite', 'result': 'success'}"] == 0
 
 
-async def test_openmetrics_is_served_to_who_asks_for_it(engine: Engine) -> None:
+async def test_openmetrics_is_served_on_request(engine: Engine) -> None:
     text, content_type = await engine.metrics.answer("application/openmetrics-text; version=1.0.0")
     assert "openmetrics" in content_type
     assert text.endswith(b"# EOF\n")

@@ -19,7 +19,7 @@ def scrape(
     }
 
 
-def test_sizes_are_reported_and_what_a_reader_holds_of_a_log_is_asked_for_each_time() -> None:
+def test_sizes_are_reported_and_held_log_bytes_are_read_each_time() -> None:
     assert scrape() == {}
     held = [0]
     sizes, held_logs = {"db": 4096}, {"sqlite": lambda: held[0]}
@@ -32,7 +32,7 @@ def test_sizes_are_reported_and_what_a_reader_holds_of_a_log_is_asked_for_each_t
     assert scrape(sizes, held_logs) == expected | {("reconcile_store_log_held_bytes", "sqlite"): 8192.0}
 
 
-def test_the_growth_of_a_history_is_reported_and_what_it_forgot() -> None:
+def test_the_growth_of_a_history_is_reported_with_forgotten_revisions() -> None:
     growth = Growth(bytes_per_second=2.5, forgotten_by_age=3, forgotten_by_thinning=4)
     expected = {
         ("reconcile_history_growth_bytes_per_second",): 2.5,

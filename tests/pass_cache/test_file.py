@@ -44,7 +44,7 @@ def test_it_stands_beside_the_file_that_a_link_leads_to(tmp_path: Path) -> None:
     assert PassCacheFile(tmp_path / "rows.db").path == tmp_path / "real" / "rows.db.cache"
 
 
-def test_what_is_no_plain_file_is_neither_followed_nor_waited_for(tmp_path: Path) -> None:
+def test_only_a_regular_file_is_opened(tmp_path: Path) -> None:
     file, secret = PassCacheFile(tmp_path / "rows.db"), tmp_path / "secret"
     secret.write_bytes(b"mine")
     file.path.symlink_to(secret)

@@ -10,7 +10,7 @@ PIECE = 64 * 1024
 
 
 @pytest.mark.parametrize("size", [0, 1, PIECE - 1, PIECE, PIECE + 1, 3 * PIECE + 17])
-def test_every_part_is_what_it_was(size: int) -> None:
+def test_every_part_is_unchanged_after_a_round_trip(size: int) -> None:
     draw = random.Random(size)
     data = draw.randbytes(size)
     packed = PackedBytes(data)

@@ -98,7 +98,7 @@ def test_a_snapshot_made_of_a_recalled_one_equals_a_new_one_and_comes_back(
 
 
 @given(homes(), st.randoms(use_true_random=False))
-def test_lists_in_any_order_come_back_the_same_with_a_cache_of_before_or_without(
+def test_lists_in_any_order_survive_a_round_trip_with_and_without_an_earlier_cache(
     records: list[Record], random: Random
 ) -> None:
     home = snapshot(*records)
@@ -173,7 +173,7 @@ def test_lists_that_are_not_the_snapshot_are_not_kept() -> None:
     assert encode_learned(other, (), program="1", key=KEY, before=None) is None
 
 
-def test_unknown_keys_read_back_as_they_were_also_under_the_name_of_a_field() -> None:
+def test_unknown_keys_survive_a_round_trip_even_if_named_like_a_field() -> None:
     for extra in (
         {"name": "Not the name"},
         {"unheard_of": [1, {"a": None}], "line": "one\ntwo\r\u2028three"},

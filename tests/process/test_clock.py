@@ -55,7 +55,7 @@ def test_without_the_machines_own_clock_looks_have_the_wall_clock_only() -> None
     assert clock.calendar().look(NOON) == Look(NOON)
 
 
-def test_this_machine_shows_what_it_can() -> None:
+def test_the_calendar_of_this_machine_is_consistent() -> None:
     clock = ProcessClock()
     one, two = clock(), clock()
     assert one <= two

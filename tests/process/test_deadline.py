@@ -114,7 +114,7 @@ def test_a_program_that_stops_by_itself_is_not_cut_off(tmp_path: Path) -> None:
     assert (process.returncode, out, err) == (143, "", "")
 
 
-def test_a_program_whose_farewell_hangs_ends_all_the_same(tmp_path: Path) -> None:
+def test_a_program_ends_even_if_its_farewell_hangs(tmp_path: Path) -> None:
     work = """
         stop.deadline.farewell = lambda _: os.read(never, 1)
         async def work():
@@ -129,7 +129,7 @@ def test_a_program_whose_farewell_hangs_ends_all_the_same(tmp_path: Path) -> Non
     assert process.returncode == 143
 
 
-def test_a_program_that_cannot_go_on_ends_within_a_second_with_its_own_code(tmp_path: Path) -> None:
+def test_a_failed_program_ends_within_a_second_with_its_own_exit_code(tmp_path: Path) -> None:
     """For example, memory ran out and a thread never learns of the end."""
     work = """
         import threading

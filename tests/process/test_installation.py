@@ -17,7 +17,7 @@ def with_pip(environment: Path, packages: str = "lib/python3.13/site-packages") 
     return environment
 
 
-def test_the_client_is_the_one_that_the_project_asks_for() -> None:
+def test_the_client_has_the_version_that_the_project_requires() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert project["optional-dependencies"]["kafka"] == [KAFKA_CLIENT]
 
@@ -61,5 +61,5 @@ def test_without_a_wheel_for_the_system_no_command_is_promised(tmp_path: Path, l
     assert hint == "Its wheels need glibc 2.28 or later: run the image of ops/Dockerfile, which has it."
 
 
-def test_it_says_something_of_the_environment_of_the_tests() -> None:
+def test_the_hint_covers_the_test_environment() -> None:
     assert re.search(r"^Install it .* '?confluent-kafka|^Its wheels", how_to_add_kafka())

@@ -33,7 +33,7 @@ def test_work_runs_without_an_event_loop_in_the_thread_that_asked() -> None:
     assert run_alone(work, lambda: None) == [threading.current_thread()] * 2
 
 
-def test_what_is_said_between_two_pieces_of_work_ends_it_there() -> None:
+def test_a_signal_between_two_pieces_of_work_ends_the_work_there() -> None:
     done = list[str]()
     undone = list[str]()
 

@@ -35,12 +35,12 @@ async def until_alone() -> None:
             await anyio.lowlevel.checkpoint()
 
 
-async def test_it_returns_what_the_work_returns(workers: WorkerThreads) -> None:
+async def test_it_returns_the_result_of_the_work(workers: WorkerThreads) -> None:
     here = threading.get_ident()
     assert await workers.run(threading.get_ident) != here
 
 
-async def test_it_raises_what_the_work_raises(workers: WorkerThreads) -> None:
+async def test_it_raises_the_error_of_the_work(workers: WorkerThreads) -> None:
     def fail() -> None:
         raise ValueError("the reason")
 

@@ -66,7 +66,7 @@ def test_a_full_disk_is_reported_and_the_view_serves_what_it_has(stand: Stand, t
             view.end()
 
 
-def test_a_home_whose_owner_goes_silent_is_unknown_after_two_minutes(stand: Stand) -> None:
+def test_a_home_is_unknown_two_minutes_after_its_owners_last_message(stand: Stand) -> None:
     stand.make_topics()
     view = stand.view()
     stand.say("north", SyncStatus.IN_SYNC, age_seconds=FRESH_MS / 1000 - 15)

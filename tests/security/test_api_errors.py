@@ -151,7 +151,7 @@ async def test_a_views_routes_answer_each_error(tmp_path: Path, kind: type[Engin
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_a_home_that_cannot_be_read_is_left_out_of_what_is_asked_of_all(
+async def test_an_unreadable_home_is_left_out_of_answers_about_all_homes(
     kind: type[EngineError],
 ) -> None:
     app = build_sites_app(FailingSites(made(kind)), lambda: NOON, AppOptions())

@@ -102,7 +102,7 @@ def test_the_search_finds_a_secret_in_every_form() -> None:
 
 
 @pytest.mark.parametrize("form", [pytest.param("storage", marks=pytest.mark.slow), "backup"])
-def test_no_command_leaks_what_the_home_keeps_secret(
+def test_no_command_leaks_the_secrets_of_a_home(
     tmp_path: Path, tokens: Path, capsysbinary: pytest.CaptureFixture[bytes], form: str
 ) -> None:
     storage = write_storage(tmp_path / "input" / ".storage")

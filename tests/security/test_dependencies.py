@@ -68,7 +68,7 @@ def test_every_dependency_of_ours_is_bounded_above_and_locked() -> None:
         assert "<" in requirement, f"{requirement} accepts versions that do not exist yet"
 
 
-def test_nothing_is_installed_but_what_hashes_name() -> None:
+def test_only_packages_pinned_by_hash_are_installed() -> None:
     text = (ROOT / "ops" / "environment.py").read_text()
     assert "--require-hashes" in text
     assert "--only-binary" in text

@@ -77,9 +77,7 @@ def test_a_link_where_a_file_is_written_is_replaced(tmp_path: Path, name: str) -
 
 
 @pytest.mark.parametrize("kind", ["link", "dangling link", "fifo", "folder"])
-def test_what_stands_where_the_lock_belongs_is_neither_followed_nor_emptied(
-    tmp_path: Path, kind: str
-) -> None:
+def test_a_foreign_file_at_the_path_of_the_lock_is_not_followed_or_emptied(tmp_path: Path, kind: str) -> None:
     (tmp_path / "victim").write_text("precious")
     lock = tmp_path / "rows.db.lock"
     if kind == "fifo":

@@ -43,7 +43,7 @@ def test_flags_win_over_environment_over_file_over_defaults(tmp_path: Path) -> N
     assert loaded.origins["site.name"] == str(tmp_path / "given.toml")
 
 
-def test_the_file_in_the_working_directory_is_found_and_the_environment_can_name_another(
+def test_the_settings_file_is_found_in_the_working_directory_or_by_the_environment(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "reconcile.toml").write_text('[site]\nname = "here"')
@@ -86,7 +86,7 @@ def test_the_file_in_the_working_directory_is_found_and_the_environment_can_name
         (None, {"RECONCILE_CONFIG": "/nonexistent.toml"}, ["cannot be read: No such file or directory."]),
     ],
 )
-def test_a_mistake_is_named_with_what_to_change(
+def test_a_mistake_is_named_with_the_setting_to_change(
     tmp_path: Path, toml: str | None, environ: dict[str, str], parts: list[str]
 ) -> None:
     with pytest.raises(SettingsError) as caught:

@@ -35,7 +35,7 @@ def test_words_that_switch_something_off(word: str) -> None:
         ("no.such", "1", "1"),
     ],
 )
-def test_what_sets_nothing_and_what_stays_as_it_is(name: str, value: object, meant: object) -> None:
+def test_empty_values_set_nothing_and_others_are_kept(name: str, value: object, meant: object) -> None:
     assert written_value(name, value) == meant
 
 

@@ -32,7 +32,7 @@ def kept_seeds() -> list[int]:
 
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("part", range(PARTS))
-def test_nothing_is_lost_and_nothing_false_is_said(part: int) -> None:
+def test_nothing_is_lost_and_no_status_is_false(part: int) -> None:
     failed = failures(range(part, HISTORIES, PARTS))
     assert not failed, "\n".join(describe(outcome) for outcome in failed)
 
@@ -44,7 +44,7 @@ def test_what_once_failed_does_not_fail_again(seed: int) -> None:
 
 
 @pytest.mark.slow
-def test_what_others_do_to_the_file_is_healed_and_meanwhile_nothing_false_is_said() -> None:
+def test_changes_by_others_are_repaired_and_no_status_is_false_meanwhile() -> None:
     outcomes = [play(seed, with_misfortunes=True) for seed in range(HISTORIES_WITH_MISFORTUNES)]
     failed = "\n".join(describe(outcome) for outcome in outcomes if outcome.violations)
     assert not failed, failed

@@ -37,7 +37,7 @@ def error_of(file: SiteFile) -> str:
     return str(file.error)
 
 
-def test_a_home_has_a_folder_of_its_own_and_what_suits_many_homes(tmp_path: Path) -> None:
+def test_a_home_has_its_own_folder_and_the_defaults_for_many_homes(tmp_path: Path) -> None:
     write(tmp_path, "first", f'[source]\n{URI}\n[site]\nlabel = "First"\ntags = ["west"]\n')
     (found,) = files(tmp_path).read().values()
     assert found.loaded is not None
@@ -48,7 +48,9 @@ def test_a_home_has_a_folder_of_its_own_and_what_suits_many_homes(tmp_path: Path
     assert (settings.loop.relist_seconds, settings.rows.cache_kib) == (3600, 128)
 
 
-def test_the_process_wins_over_what_suits_many_and_the_home_over_the_process(tmp_path: Path) -> None:
+def test_settings_of_the_process_override_defaults_and_those_of_the_home_override_both(
+    tmp_path: Path,
+) -> None:
     write(tmp_path, "a")
     write(tmp_path, "b", f"[source]\n{URI}\n[loop]\nrelist_seconds = 50\n")
     text = '[loop]\nrelist_seconds = 700\n[rows]\nfile = "shared.db"\n[records]\nuri = "influxdb://db:8086/homes"\n'
@@ -111,7 +113,7 @@ def test_a_folder_of_homes_that_is_not_there_is_refused(tmp_path: Path) -> None:
         homes.read()
 
 
-def test_of_two_homes_of_one_name_the_one_whose_file_is_called_so_is_kept(tmp_path: Path) -> None:
+def test_of_two_homes_with_one_name_the_one_with_that_file_name_is_kept(tmp_path: Path) -> None:
     write(tmp_path, "a", f'[source]\n{URI}\n[site]\nname = "z"\n')
     write(tmp_path, "z")
     found = files(tmp_path).read()
@@ -283,7 +285,7 @@ def test_a_file_that_cannot_be_read_advises_nothing_that_is_for_the_process(tmp_
     assert error.hint == "Correct it; the other homes are still kept."
 
 
-def test_a_folder_that_leads_into_another_homes_is_found_out_whenever_it_appears(tmp_path: Path) -> None:
+def test_a_folder_that_links_into_another_homes_is_detected_whenever_it_appears(tmp_path: Path) -> None:
     for name in ("one", "two"):
         write(tmp_path, name)
     (tmp_path / "state" / "one").mkdir(parents=True)

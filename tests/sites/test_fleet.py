@@ -139,7 +139,7 @@ class NamedClaim:
         """It lasts."""
 
 
-async def test_only_homes_that_are_owned_are_kept_and_they_end_before_they_are_given_up(folder: Path) -> None:
+async def test_only_owned_homes_are_kept_and_they_end_before_their_release(folder: Path) -> None:
     add(folder, "two")
     ownership = PassedAround()
     async with running(folder, ownership) as fleet:

@@ -22,7 +22,7 @@ async def test_changes_come_in_order_and_then_the_end() -> None:
         await changes.next()
 
 
-async def test_a_reader_that_is_too_slow_hears_of_it_and_goes_on() -> None:
+async def test_a_reader_that_is_too_slow_is_notified_and_continues() -> None:
     changes = FollowedChanges()
     changes.put([change(number) for number in range(1500)])
     changes.put([change(number) for number in range(1500)])

@@ -34,9 +34,7 @@ def test_each_home_has_a_few_series_and_the_whole_is_counted() -> None:
     assert text.count('site="a"') <= 7
 
 
-def test_a_home_that_is_paused_is_counted_as_such_and_has_no_series_that_an_alert_could_take_for_trouble() -> (
-    None
-):
+def test_a_paused_home_is_counted_and_has_no_series_that_could_raise_an_alert() -> None:
     text = scraped(kept("a"), away("b", Stage.PAUSED, "paused"))
     assert 'reconcile_sites{stage="paused"} 1.0' in text
     assert 'reconcile_sites_status{status="unknown"} 0.0' in text

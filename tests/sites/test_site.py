@@ -90,7 +90,7 @@ async def running(played: Played, file: SiteFile = FILE, *, is_paused: bool = Fa
         tasks.cancel_scope.cancel()
 
 
-async def test_a_home_whose_code_raises_is_started_again_and_stays_failed_in_the_end(played: Played) -> None:
+async def test_a_home_that_raises_is_restarted_and_finally_stays_failed(played: Played) -> None:
     played.error = lambda: ValueError("odd")
     async with running(played) as site:
         await eventually(lambda: site.stage is Stage.FAILED)
@@ -132,7 +132,7 @@ async def test_a_home_is_paused_and_goes_on(played: Played) -> None:
         assert played.starts == 1
 
 
-async def test_a_file_that_breaks_leaves_its_home_as_it_is_and_says_so(played: Played) -> None:
+async def test_a_file_that_breaks_leaves_its_home_running_and_is_reported(played: Played) -> None:
     broken = msgspec.structs.replace(
         FILE, signature=(2, 2, 2), loaded=None, error=SettingsError("Broken.", "")
     )
@@ -145,7 +145,7 @@ async def test_a_file_that_breaks_leaves_its_home_as_it_is_and_says_so(played: P
     assert played.starts == 1
 
 
-async def test_a_home_whose_file_is_broken_begins_when_it_is_mended(played: Played) -> None:
+async def test_a_home_with_a_broken_file_starts_once_the_file_is_repaired(played: Played) -> None:
     broken = msgspec.structs.replace(FILE, loaded=None, error=SettingsError("Broken.", ""))
     async with running(played, broken) as site:
         await eventually(lambda: site.stage is Stage.INVALID)

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.mark.parametrize("entity_id", ["media_player.emby__x", "light.Pool_Pump", "light.a b"])
-async def test_an_entity_id_that_home_assistant_takes_for_none_today_is_read_from_the_list(
+async def test_an_entity_id_that_home_assistant_now_rejects_is_read_from_the_list(
     entity_id: str,
 ) -> None:
     recorded = answers()

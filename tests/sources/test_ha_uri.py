@@ -63,7 +63,7 @@ def test_a_uri_means_the_websocket_of_the_home_it_names(written: str, meant: str
         "ws://home.local/api\x00",
     ],
 )
-def test_what_is_no_websocket_address_is_refused_by_the_name_of_its_setting(written: str) -> None:
+def test_an_address_that_is_no_websocket_is_refused_with_the_name_of_its_setting(written: str) -> None:
     with pytest.raises(SettingsError, match=r"source\.uri"):
         websocket_uri(written)
 

@@ -77,7 +77,7 @@ def test_a_batch_that_was_not_confirmed_is_still_there_to_send(stores: Path) -> 
     outbox.close()
 
 
-def test_a_history_of_the_earlier_release_is_compacted_and_refused_by_that_release_from_then_on(
+def test_a_compacted_history_of_the_earlier_release_is_refused_by_that_release(
     stores: Path, reconcile: Reconcile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reconcile("--source", f"capture:{RICH}", *STORES)
@@ -105,7 +105,7 @@ def now_text() -> str:
 
 
 @pytest.mark.parametrize("store", ["rows.db", "history.db"])
-def test_a_store_of_a_later_release_is_refused_with_what_to_do(
+def test_a_store_of_a_later_release_is_refused_with_the_next_step(
     stores: Path, reconcile: Reconcile, store: str
 ) -> None:
     table = "reconcile_meta" if store == "rows.db" else "meta"

@@ -10,7 +10,7 @@ from engine.errors import SettingsError
 from engine.settings.sections import documented_settings
 
 
-def test_only_what_was_given_is_set() -> None:
+def test_only_given_arguments_are_set() -> None:
     assert given_settings(parse([])) == {}
     assert given_settings(parse(["--dry-run", "--json", "--full"])) == {}
 
@@ -62,7 +62,7 @@ def test_a_value_that_is_not_utf8_is_refused(monkeypatch: pytest.MonkeyPatch) ->
         load(parse([]))
 
 
-def test_a_working_folder_that_is_gone_matters_only_to_what_is_named_from_it(
+def test_a_deleted_working_folder_matters_only_to_relative_paths(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gone = tmp_path / "gone"

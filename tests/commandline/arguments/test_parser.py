@@ -17,7 +17,7 @@ def refused(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
     return err
 
 
-def test_without_arguments_one_pass_is_asked_for() -> None:
+def test_without_arguments_one_pass_is_requested() -> None:
     arguments = parse([])
     assert arguments.command is None
     assert (arguments.format, arguments.dry_run, arguments.full) == ("text", False, False)
@@ -58,7 +58,7 @@ def test_every_option_has_a_default_and_every_default_an_option() -> None:
 
 
 @pytest.mark.parametrize("command", [None, *COMMANDS])
-def test_a_grammar_of_one_command_knows_of_it_what_that_of_all_knows(command: str | None) -> None:
+def test_the_grammar_of_one_command_equals_its_part_of_the_whole_grammar(command: str | None) -> None:
     part, whole = build_grammar([command] if command else []), build_grammar()
     if command is None:
         assert part.parser.format_help() == whole.parser.format_help()

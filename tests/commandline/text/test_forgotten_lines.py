@@ -44,7 +44,7 @@ def test_there_is_a_line_an_hour_at_most_and_none_is_lost() -> None:
     assert all("known_from" not in line for line in logged(*looks))
 
 
-def test_nothing_is_logged_of_what_an_earlier_process_forgot_or_where_nothing_is_known() -> None:
+def test_nothing_is_logged_about_earlier_processes_or_unknown_growth() -> None:
     assert (
         logged((0, None), (1, Growth(forgotten_by_age=7)), (2, Growth(forgotten_by_age=7)), (3, None)) == []
     )

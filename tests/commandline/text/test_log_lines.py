@@ -72,7 +72,7 @@ def test_many_changes_are_reported_as_a_number() -> None:
     assert lines == ['info    many records replica=sqlite what="change written" count=60']
 
 
-def test_a_refusal_and_an_error_say_what_to_do() -> None:
+def test_a_refusal_and_an_error_include_the_next_step() -> None:
     refusal = RefusalReport(GuardName.RECOVERY_MODE, "It is in recovery mode.", "Repair it.", 3)
     error = ErrorReport("history", "The disk is full.", "Make room.", True)
     lines = reported(report(replicas=(replica("sqlite", refusals=(refusal,)),), errors=(error,)))
@@ -111,9 +111,7 @@ def test_an_unchanged_finding_is_not_logged_at_each_pass() -> None:
     ]
 
 
-def test_a_store_that_fails_in_the_passes_of_two_replicas_is_reported_once_and_again_when_it_fails_in_none() -> (
-    None
-):
+def test_a_store_that_fails_in_two_passes_is_reported_once_and_again_after_recovery() -> None:
     full, away = (
         ErrorReport("sqlite", "The disk is full.", "", True),
         ErrorReport("influxdb", "Away.", "", True),
@@ -193,7 +191,7 @@ def test_home_assistants_absence_is_reported_once_and_so_is_its_return() -> None
 
 
 @pytest.mark.parametrize("format_", ["text", "json"])
-def test_an_error_that_escaped_is_one_line_with_its_kind_and_place_and_not_its_text(format_: str) -> None:
+def test_an_uncaught_error_is_logged_as_one_line_with_its_type_and_place_only(format_: str) -> None:
     stream = io.StringIO()
     logger = set_up_logging(stream, format_=format_, level="info")
     try:
@@ -206,7 +204,7 @@ def test_an_error_that_escaped_is_one_line_with_its_kind_and_place_and_not_its_t
     assert "s3cret" not in line
 
 
-def test_no_text_of_a_json_line_decodes_to_what_a_terminal_obeys() -> None:
+def test_a_decoded_json_line_contains_no_terminal_control_characters() -> None:
     record = logging.LogRecord("reconcile", logging.INFO, "", 0, "read \x1b[2J", (), None)
     record.fields = {"name": "Lamp\x1b]0;owned\x07\x9b\u202e\n", "count": 3, "ok": True}
     stream = io.StringIO()

@@ -71,7 +71,7 @@ def test_the_order_of_a_report_does_not_matter() -> None:
     assert render_plan(report(*records), PLAIN) == render_plan(report(*reversed(records)), PLAIN)
 
 
-def test_a_pass_reports_what_was_written() -> None:
+def test_a_pass_reports_its_writes() -> None:
     done = report(
         added("Plug", outcome="applied"),
         removed("Gone", outcome="applied"),
@@ -197,7 +197,7 @@ def test_what_a_second_replica_shares_with_the_first_is_one_line() -> None:
     assert "the same" not in text
 
 
-def test_each_group_is_capped_at_fifty_lines_so_that_additions_hide_no_removal() -> None:
+def test_each_group_is_capped_at_fifty_lines_so_that_removals_stay_visible() -> None:
     many = [added(f"Plug {n:03}") for n in range(264)] + [removed("Gone")]
     lines = render_plan(report(*many), PLAIN).splitlines()
     assert lines[3] == '  - remove  device/gone "Gone"'
@@ -254,7 +254,7 @@ def test_replicas_fail_alone_and_are_reported_separately() -> None:
     assert render_plan(many, PlanText(is_full=True)).count("(failed)") == 11
 
 
-def test_observe_mode_says_so() -> None:
+def test_observe_mode_is_mentioned() -> None:
     text = render_plan(report(added("Plug", outcome="observed"), mode="observe"), PLAIN)
     assert text.endswith(
         "Plan: 1 to add (sqlite); nothing to do (history). Nothing was written (observe mode).\n"
@@ -267,7 +267,7 @@ def test_changes_behind_our_back_say_why() -> None:
     assert '      name: "x" -> "y"\n      the replica was changed by someone else' in text
 
 
-def test_colour_only_repeats_what_symbols_and_words_say() -> None:
+def test_colour_only_repeats_symbols_and_words() -> None:
     found = report(added("A"), changed("B"), removed("C"), MOVE, foreign("D"))
     painted = render_plan(found, PlanText(Paint(True)))
     assert '\x1b[32m+ add     device/a "A"\x1b[0m' in painted

@@ -8,7 +8,7 @@ from engine.core.times import Instant
 from tests.homes import NOON
 
 
-def test_it_says_since_when_why_field_by_field_and_what_to_do() -> None:
+def test_a_verdict_shows_its_time_reasons_fields_and_next_step() -> None:
     verdict = RecordVerdict(
         State.DRIFTED,
         Cause.DRIFT,

@@ -36,13 +36,13 @@ def test_a_word_of_a_message_is_explained_and_leads_to_a_page(reconcile: Reconci
     assert (DOCS / f"{page}.md").exists()
 
 
-def test_what_is_neither_is_refused_and_what_is_two_pages_is_asked(reconcile: Reconcile) -> None:
+def test_an_unknown_name_is_refused_and_an_ambiguous_one_lists_its_pages(reconcile: Reconcile) -> None:
     assert "There is no page and no explanation of 'upgrde'." in reconcile("docs", "upgrde").err
     assert "how-to/influxdb and reference/influxdb" in reconcile("docs", "influxdb").err
     assert reconcile("docs", "influxdb").code == 1
 
 
-def test_an_installation_without_pages_says_so_and_explains_words(
+def test_an_installation_without_pages_reports_it_and_still_explains_words(
     reconcile: Reconcile, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(docs, "FOLDERS", (tmp_path,))

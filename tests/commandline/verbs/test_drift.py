@@ -7,7 +7,7 @@ from tests.commandline.homes import Home
 from tests.commandline.in_process import Reconcile
 
 
-def test_a_home_in_sync_says_so(mirror: Reconcile) -> None:
+def test_a_home_in_sync_is_reported_as_such(mirror: Reconcile) -> None:
     mirror()
     code, out, err = mirror("drift", "--detailed-exitcode")
     assert (code, out, err) == (0, "In sync: sqlite and history equal Home Assistant (205 records).\n", "")

@@ -18,7 +18,7 @@ def revision(rev: int, op: str, **fields: object) -> Revision:
     return Revision(KEY, NOON + rev, op, rev, "-" if op == "delete" else f"1:{rev}", f"run-{rev}", fields)
 
 
-def test_each_version_says_what_it_changed_the_newest_first() -> None:
+def test_versions_are_listed_newest_first_with_their_changes() -> None:
     revisions = [
         revision(1, "create", name="Lamp", labels=["a"]),
         revision(2, "update", name="Lamp\x1b", labels=["a"]),
@@ -42,7 +42,7 @@ device/d1
     )
 
 
-def test_what_a_version_changed_is_not_known_where_the_one_before_is_forgotten() -> None:
+def test_the_changes_of_a_version_are_unknown_if_the_previous_one_is_forgotten() -> None:
     versions = make_versions([revision(2, "update", name="Lamp"), revision(3, "update", name="Sun")])
     assert [[c.name for c in version.changes] for version in versions] == [[], ["name"]]
 

@@ -13,7 +13,7 @@ MIB = 1024 * 1024
 CALM = Growth(bytes_per_second=MIB / 86_400)
 
 
-def test_size_pace_and_what_is_kept_are_reported() -> None:
+def test_size_growth_and_retention_are_reported() -> None:
     reported = judge(3 * MIB, 10_000 * MIB, CALM, HistorySettings())
     assert reported.is_well
     assert reported.message == "3.0 MiB, about 365.0 MiB more a year; kept forever"

@@ -30,7 +30,7 @@ def test_a_record_is_shown_with_version_last_applied_and_derived_values(mirror: 
     assert f"  version {shown['version']}\n" in out
 
 
-def test_an_unknown_record_ends_with_1_and_what_comes_close(mirror: Reconcile) -> None:
+def test_an_unknown_record_ends_with_1_and_suggestions(mirror: Reconcile) -> None:
     mirror()
     code, out, err = mirror("show", "light.kitchen_light")
     assert (code, out) == (1, "")
@@ -44,9 +44,7 @@ def test_before_the_first_pass_there_is_nothing_to_show(reconcile: Reconcile) ->
     assert err.startswith("Error: The rows file reconcile.db does not exist.\n")
 
 
-def test_a_row_that_someone_changed_shows_that_it_is_not_what_was_applied(
-    mirror: Reconcile, home: Home
-) -> None:
+def test_a_changed_row_is_shown_as_different_from_the_applied_one(mirror: Reconcile, home: Home) -> None:
     mirror()
     device = home.rename_device("Renamed")
     mirror()
@@ -110,7 +108,7 @@ def test_a_renamed_record_is_shown_under_its_new_name(former: Reconcile) -> None
         ("light.never", "No stored record is called"),
     ],
 )
-def test_what_has_no_row_says_what_became_of_it(former: Reconcile, text: str, reported: str) -> None:
+def test_a_record_without_a_row_is_shown_with_its_fate(former: Reconcile, text: str, reported: str) -> None:
     code, out, err = former("show", text)
     assert (code, out) == (1, "")
     assert reported in err
@@ -157,7 +155,7 @@ def test_a_name_is_found_in_any_case(mirror: Reconcile) -> None:
     assert "light.kitchen_lights" in mirror("show", "LIGHT.Kitchen_Lights").out
 
 
-def test_a_real_record_says_so_and_since_when(mirror: Reconcile) -> None:
+def test_a_real_record_is_shown_as_such_with_its_time(mirror: Reconcile) -> None:
     mirror()
     out = mirror("show", "light.kitchen_lights").out
     shown = json.loads(mirror("show", "light.kitchen_lights", "--json").out)
@@ -169,7 +167,7 @@ def test_a_real_record_says_so_and_since_when(mirror: Reconcile) -> None:
     assert "  Real since" in mirror("history", "light.kitchen_lights").out
 
 
-def test_a_record_that_another_program_changed_says_what_differs(mirror: Reconcile) -> None:
+def test_a_record_changed_by_another_program_lists_its_differences(mirror: Reconcile) -> None:
     mirror()
     mock("UPDATE entities SET original_name = 'Wrecked' WHERE entity_id = 'light.kitchen_lights'")
     out = mirror("show", "light.kitchen_lights").out

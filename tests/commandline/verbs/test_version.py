@@ -28,9 +28,7 @@ def test_the_client_of_kafka_is_named_with_its_library(reconcile: Reconcile) -> 
     assert re.fullmatch(r"\d+\.\d+\.\d+", found["confluent_kafka"])
 
 
-def test_where_it_is_missing_the_versions_say_so(
-    reconcile: Reconcile, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_versions_show_that_it_is_missing(reconcile: Reconcile, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "confluent_kafka", None)
     monkeypatch.delitem(sys.modules, "engine.replicas.kafka.cluster.clients", raising=False)
     assert reconcile("version").out.endswith("\nconfluent-kafka not installed\n")

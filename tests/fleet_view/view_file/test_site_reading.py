@@ -24,7 +24,7 @@ def names(reader: ViewReader, now: float = NOON, **query: object) -> list[str]:
     return [site.name for site in sites(reader, now, **query)]  # type: ignore[arg-type]
 
 
-def test_a_home_is_what_its_owner_said_while_that_is_fresh(tmp_path: Path) -> None:
+def test_a_home_has_the_status_from_its_owner_while_that_is_fresh(tmp_path: Path) -> None:
     said = said_site(
         "a",
         "out_of_sync",

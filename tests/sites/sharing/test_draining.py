@@ -81,7 +81,7 @@ async def test_a_process_that_starts_drained_takes_nothing(
         tasks.cancel_scope.cancel()
 
 
-def test_it_is_said_whether_anything_was_done(tmp_path: Path) -> None:
+def test_the_result_shows_if_anything_changed(tmp_path: Path) -> None:
     assert not resume(tmp_path)
     assert drained_since(tmp_path) is None
     assert drain(tmp_path)

@@ -14,7 +14,7 @@ def exported(state: ExchangeState) -> dict[str, float]:
     return {name.removeprefix("reconcile_fleet_"): float(value) for name, value in pairs}
 
 
-def test_a_process_says_whether_it_is_drained_and_hears_of_the_others() -> None:
+def test_the_metrics_show_the_state_of_the_process_and_its_exchange() -> None:
     assert exported(ExchangeState(False, None, strange_messages=0, workers=3, unowned=2)) == {
         "drained": 0,
         "exchange_up": 1,

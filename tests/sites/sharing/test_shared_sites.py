@@ -70,7 +70,7 @@ async def test_own_homes_are_those_of_the_process(tmp_path: Path) -> None:
         assert await sites.open("far") is None
 
 
-def test_a_process_that_is_drained_says_so_and_what_undoes_it(tmp_path: Path) -> None:
+def test_a_drained_process_reports_it_with_the_command_that_resumes_it(tmp_path: Path) -> None:
     process = Process(MemoryTopic(), "one")
     sites = SharedSites(None, process.exchange, HomeTokens())  # type: ignore[arg-type]
     assert sites.drained is None

@@ -60,7 +60,7 @@ def viewed(topic: MemoryTopic, folder: Path) -> ViewReader:
     return ViewReader(folder / "view.db")
 
 
-async def test_a_home_whose_owner_goes_silent_is_unknown_after_two_minutes(
+async def test_a_home_is_unknown_two_minutes_after_its_owners_last_message(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def in_thread(_self: object, job: Callable[[], T]) -> T:

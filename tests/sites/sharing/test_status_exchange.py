@@ -122,7 +122,7 @@ async def test_each_publishes_its_homes_and_receives_the_others() -> None:
     assert len(topic.log) == 4  # no process repeats an unchanged status
 
 
-async def test_a_home_that_is_given_up_has_a_last_word_and_the_next_owner_a_higher_claim() -> None:
+async def test_a_released_home_gets_a_last_message_and_the_next_owner_a_higher_claim() -> None:
     topic = MemoryTopic()
     one, two = Process(topic, "one", NOON + 3600), Process(topic, "two")  # the first one's clock is ahead
     claim = NamedClaim("s1")
@@ -138,7 +138,7 @@ async def test_a_home_that_is_given_up_has_a_last_word_and_the_next_owner_a_high
         await eventually(lambda: said(topic) == {"s1": ("two", "kept", "in_sync")})
 
 
-async def test_who_lost_a_claim_says_nothing_more_and_what_comes_late_is_outbid() -> None:
+async def test_after_losing_a_claim_a_process_publishes_nothing_and_late_messages_are_superseded() -> None:
     topic = MemoryTopic()
     one, two = Process(topic, "one"), Process(topic, "two")
     claim = NamedClaim("s1")
@@ -193,7 +193,7 @@ async def test_a_home_removed_elsewhere_while_it_is_kept_is_published_again_at_o
         await eventually(lambda: said(topic) == {"s1": ("one", "kept", "in_sync")})
 
 
-async def test_a_home_that_others_know_and_its_owner_has_no_file_of_is_unconfigured() -> None:
+async def test_a_known_home_without_a_file_at_its_owner_is_unconfigured() -> None:
     topic = MemoryTopic()
     one, two = Process(topic, "one"), Process(topic, "two")
     first, second = NamedClaim("s1"), NamedClaim("s1", "s3")
@@ -233,7 +233,7 @@ async def test_trouble_is_reported_once_and_everything_is_published_again_after_
         await eventually(lambda: one.exchange.trouble is None)
 
 
-async def test_a_process_that_ends_says_so() -> None:
+async def test_a_process_publishes_its_end() -> None:
     topic = MemoryTopic()
     one = Process(topic, "one")
     one.has_files_of("s1")
@@ -253,7 +253,7 @@ async def test_a_process_that_is_gone_for_a_day_is_forgotten() -> None:
         await eventually(lambda: set(topic.known().workers) == {"one"})
 
 
-async def test_an_ownership_announces_what_it_loses() -> None:
+async def test_an_ownership_announces_the_homes_it_loses() -> None:
     topic = MemoryTopic()
     one = Process(topic, "one")
     claim = NamedClaim("s1")
@@ -280,7 +280,7 @@ async def test_an_ownership_announces_what_it_loses() -> None:
     assert said(topic) == {"s1": ("one", "released", "unknown")}
 
 
-async def test_a_file_whose_name_no_home_can_have_is_not_published() -> None:
+async def test_a_file_with_an_invalid_home_name_is_not_published() -> None:
     topic = MemoryTopic()
     one = Process(topic, "one")
     broken = SiteFile(Path("My Home.toml"), "My Home", (1, 1, 1))

@@ -73,7 +73,7 @@ def test_one_category_id_in_two_scopes_is_two_categories() -> None:
     assert {key.id for key in found.home.records} == {"script/c", "scene/c"}
 
 
-def test_a_read_without_changes_keeps_what_was_derived() -> None:
+def test_a_read_without_changes_keeps_the_derived_values() -> None:
     maker = SnapshotMaker()
     rows = {"device": raw([{"id": "d", "name": "Lamp"}])}
     first = maker.make(

@@ -37,7 +37,7 @@ def ids(entities: Iterable[Known] | None) -> set[str]:
     return {known.record.id_value for known in entities}
 
 
-def test_only_entities_whose_list_row_changed_are_asked_for() -> None:
+def test_only_entities_with_a_changed_list_row_are_requested() -> None:
     rows = EntityRows()
     rows.begin(aliases_ordered=True)
     assert rows.take_list(raw([list_row(1), list_row(2)])) == ["light.n1", "light.n2"]
@@ -79,7 +79,7 @@ def test_an_entity_removed_or_renamed_meanwhile_means_to_list_again(answer: msgs
 
 
 @pytest.mark.parametrize("answer", MISSING)
-def test_what_is_missing_twice_under_one_list_row_is_read_from_the_list_and_asked_for_again(
+def test_an_entity_missing_twice_under_one_list_row_is_read_from_the_list_and_requested_again(
     answer: msgspec.Raw,
 ) -> None:
     rows = EntityRows()
@@ -102,7 +102,7 @@ def test_what_is_missing_twice_under_one_list_row_is_read_from_the_list_and_aske
 
 
 @pytest.mark.parametrize("entity_id", ["media_player.x__y", "light.Lamp", "light.a b", "light.ä", "nodot"])
-def test_an_entity_id_that_is_none_today_is_asked_for_once(entity_id: str) -> None:
+def test_an_entity_id_that_is_invalid_today_is_requested_once(entity_id: str) -> None:
     rows = EntityRows()
     rows.begin(aliases_ordered=True)
     listed = raw([list_row(1, entity_id=entity_id), list_row(2)])

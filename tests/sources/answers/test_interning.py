@@ -25,7 +25,7 @@ def entity(number: int, **fields: object) -> Entity:
 
 
 @given(st.lists(st.dictionaries(st.sampled_from("ab"), JSON, max_size=2), min_size=1, max_size=6))
-def test_records_say_what_they_said(options: list[dict[str, object]]) -> None:
+def test_interning_does_not_change_records(options: list[dict[str, object]]) -> None:
     records = [entity(n, options=o, capabilities=o) for n, o in enumerate(options)]
     before = [encode_record(record) for record in records]
     values = Interner()

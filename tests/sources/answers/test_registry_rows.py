@@ -30,7 +30,7 @@ def entity(*, aliases_ordered: bool = True, **fields: Any) -> Entity:
     return record
 
 
-def test_a_devices_owner_is_what_its_version_calls_it() -> None:
+def test_a_devices_owner_is_read_from_the_field_of_its_version() -> None:
     assert device(config_entry_id="a", config_entries=["a"]).config_entry_id == "a"
     assert device(primary_config_entry="b", config_entries=["a", "b"]).config_entry_id == "b"
     assert device(config_entries=["a"]).config_entry_id == "a"
@@ -82,7 +82,7 @@ def test_a_config_entrys_running_state_is_no_part_of_it() -> None:
     assert loaded == failed
 
 
-def test_a_config_entry_never_carries_what_may_be_secret() -> None:
+def test_a_config_entry_never_contains_possible_secrets() -> None:
     record = row_record(
         "config_entry", row(entry_id="c", domain="d", data={"p": "hunter2"}, options={"t": "x"})
     )

@@ -181,7 +181,7 @@ async def test_a_damaged_outer_archive_is_no_partial_backup(tmp_path: Path) -> N
         ({"homeassistant": {}, "date": "1970-01-01T00:00:10+00:00"}, None),
     ],
 )
-async def test_nothing_odd_in_what_a_backup_says_of_itself_refuses_it(
+async def test_odd_metadata_does_not_make_a_backup_invalid(
     tmp_path: Path, info: dict[str, Any], version: str | None
 ) -> None:
     snapshot = await read(write_backup(tmp_path / "b.tar", STORAGE, info=info))
@@ -355,7 +355,7 @@ async def test_an_encrypted_backup_that_is_cut_off_or_altered_is_damage(
             await read(write_outer(tmp_path / "b.tar", broken, info={"protected": True}), KEY)
 
 
-async def test_a_format_of_tomorrow_asks_for_an_update(tmp_path: Path) -> None:
+async def test_a_newer_format_is_refused_with_advice_to_update(tmp_path: Path) -> None:
     file = write_outer(tmp_path / "b.tar", b"SecureTar\x09" + bytes(600), info={"protected": True})
     with pytest.raises(SourceInvalid, match="does not know"):
         await read(file, KEY)

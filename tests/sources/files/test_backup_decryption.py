@@ -27,7 +27,7 @@ def archive(version: int) -> bytes:
 
 
 @pytest.mark.parametrize("version", [2, 3])
-def test_what_comes_out_is_what_went_in(version: int) -> None:
+def test_decryption_restores_the_content(version: int) -> None:
     packed = archive(version)
     with decrypted(io.BytesIO(packed), len(packed), "a key", "b.tar") as opened:
         assert opened.peek(2)[:2] == b"\x1f\x8b"
@@ -67,7 +67,7 @@ def test_a_piece_that_was_altered_is_damage() -> None:
 
 
 @pytest.mark.slow
-def test_the_library_is_loaded_only_for_what_is_encrypted() -> None:
+def test_the_library_is_loaded_only_for_encrypted_backups() -> None:
     script = "import sys, engine.composition.run, engine.sources.files.backup; print(sorted({'securetar', 'nacl', 'cryptography'} & set(sys.modules)))"
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, text=True)
     assert loaded.stdout == "[]\n"

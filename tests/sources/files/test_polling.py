@@ -38,7 +38,7 @@ async def test_a_changed_file_is_noticed_and_everything_is_read(home: Home) -> N
         assert changed.id == device_id
 
 
-async def test_unchanged_files_are_confirmed_and_wake_nobody(home: Home) -> None:
+async def test_unchanged_files_are_confirmed_without_a_hint(home: Home) -> None:
     async with polling(home).watch() as watch:
         await watch.read(quiet)
         assert await watch.heartbeat() == clock()
@@ -54,7 +54,9 @@ async def test_a_change_that_was_not_read_yet_confirms_nothing(home: Home) -> No
         assert await watch.heartbeat() is None
 
 
-async def test_of_a_configuration_folder_only_what_is_read_is_looked_at(home: Home, tmp_path: Path) -> None:
+async def test_only_the_files_we_read_are_polled_in_a_configuration_folder(
+    home: Home, tmp_path: Path
+) -> None:
     (tmp_path / ".storage").mkdir()
     (tmp_path / "www").mkdir()
     source = PollingSource(CaptureSource(home.folder, clock=clock), tmp_path, POLL_SECONDS, clock)
@@ -70,7 +72,7 @@ async def test_of_a_configuration_folder_only_what_is_read_is_looked_at(home: Ho
         assert await watch.heartbeat() is None
 
 
-async def test_it_names_and_reads_what_it_wraps(home: Home) -> None:
+async def test_it_has_the_origin_and_records_of_the_source_it_wraps(home: Home) -> None:
     source = polling(home)
     assert source.origin == home.source
     assert len((await source.read(quiet)).home.records) == 205

@@ -61,7 +61,7 @@ def test_a_short_file_takes_no_more_memory_than_it_holds(tmp_path: Path) -> None
     assert most < 2**20
 
 
-def test_a_file_whose_size_says_nothing_is_read_whole() -> None:
+def test_a_file_with_an_unreliable_size_is_read_whole() -> None:
     content, _ = read_regular_file(Path("/proc/self/mounts"), FILE_BYTES_MAX)
     assert len(content) > 1
 

@@ -103,7 +103,7 @@ PLAIN = [
 
 
 @pytest.mark.parametrize("change", first_quick(PLAIN, 3))
-def test_of_files_that_changed_only_what_changed_is_decoded(
+def test_only_changed_entries_of_changed_files_are_decoded(
     stores: Stores, change: Callable[[Stores], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     remembered = RememberedFiles("test")

@@ -158,7 +158,7 @@ async def test_an_odd_list_of_deleted_rows_is_no_evidence(config: Path, deleted:
         (b"2024.3.3\n" * 100, None),
     ],
 )
-async def test_a_version_file_that_says_something_else_says_nothing(
+async def test_a_version_file_without_a_valid_version_is_ignored(
     config: Path, content: bytes, version: str | None
 ) -> None:
     (config / ".HA_VERSION").write_bytes(content)
@@ -184,7 +184,9 @@ async def test_a_folder_without_devices_and_entities_is_no_storage(config: Path,
 @pytest.mark.parametrize(
     ("name", "version"), [("device_registry", 2), ("device_registry", 4), ("entity_registry", 2)]
 )
-async def test_an_unknown_store_version_asks_for_an_update(config: Path, name: str, version: int) -> None:
+async def test_an_unknown_store_version_is_refused_with_advice_to_update(
+    config: Path, name: str, version: int
+) -> None:
     edit(config / ".storage" / f"core.{name}", lambda content: content.update(version=version))
 
     with pytest.raises(SourceInvalid, match=rf"core\.{name} has version {version}\.") as raised:

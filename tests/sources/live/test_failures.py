@@ -62,7 +62,7 @@ async def test_a_wrong_token_is_refused_after_one_attempt() -> None:
         (504, SourceUnavailable, "down, starting or updating"),
     ],
 )
-async def test_an_http_answer_instead_of_a_websocket_says_what_it_means(
+async def test_an_http_answer_instead_of_a_websocket_is_explained(
     status: int, kind: type[SourceError], hint: str
 ) -> None:
     async with fake_home_assistant() as fake:
@@ -172,7 +172,7 @@ async def test_a_port_without_a_listener_is_unavailable() -> None:
 @pytest.mark.parametrize(
     ("said", "kind"), [(b"HTTP/1.1 400 Bad Request\r\n\r\n", SourceInvalid), (b"", SourceUnavailable)]
 )
-async def test_tls_to_a_server_without_it_says_so(said: bytes, kind: type[SourceError]) -> None:
+async def test_tls_to_a_server_without_tls_is_explained(said: bytes, kind: type[SourceError]) -> None:
     async def serve(stream: SocketStream) -> None:
         async with stream:
             await stream.receive()
@@ -215,7 +215,7 @@ def test_a_refused_connection_names_the_usual_port_only_where_none_was_given(uri
     assert ("8123" in failure.hint) is helped
 
 
-def test_a_certificate_that_is_not_trusted_says_why_and_what_to_change() -> None:
+def test_an_untrusted_certificate_is_explained_with_the_setting_to_change() -> None:
     error = ssl.SSLCertVerificationError(1, "certificate verify failed")
     error.verify_message = "self-signed certificate"
     failure = connect_failure(error, "wss://home.local/api/websocket", 30.0)
@@ -224,7 +224,7 @@ def test_a_certificate_that_is_not_trusted_says_why_and_what_to_change() -> None
     assert "SSL_CERT_FILE" in failure.hint
 
 
-def test_a_connection_that_ends_before_an_answer_asks_whether_it_speaks_tls() -> None:
+def test_a_connection_closed_before_an_answer_hints_at_tls() -> None:
     failure = connect_failure(ConnectionResetError(), URI, 30.0)
     assert isinstance(failure, SourceUnavailable)
     assert "use wss:// in source.uri" in failure.hint

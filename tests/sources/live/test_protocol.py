@@ -70,7 +70,7 @@ def test_login_ends_ready_and_knows_the_version() -> None:
     assert (protocol.phase, protocol.ha_version) == (Phase.READY, "2026.11.0")
 
 
-def test_a_supervisor_that_does_not_know_the_version_lets_us_in_all_the_same() -> None:
+def test_a_supervisor_without_a_known_version_still_lets_us_in() -> None:
     protocol = HomeAssistantProtocol(TOKEN)
     protocol.receive('{"type":"auth_required","ha_version":null}')
     assert protocol.receive('{"type":"auth_ok","ha_version":null}') == [AuthOk("")]

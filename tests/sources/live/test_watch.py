@@ -182,7 +182,7 @@ async def test_a_device_event_lists_devices_again() -> None:
         assert renamed.name_by_user == "Mine"
 
 
-async def test_what_vanishes_from_a_list_without_an_event_is_gone_without_evidence() -> None:
+async def test_a_record_that_leaves_the_list_without_an_event_is_gone_without_evidence() -> None:
     async with watched() as home:
         before = await home.watch.read(quiet)
         gone = home.fake.answers[DEVICE_LIST].pop(0)
@@ -240,7 +240,7 @@ async def test_an_old_core_that_forbids_some_events_is_followed_for_the_rest() -
             assert before.home.records
 
 
-async def test_events_beyond_what_is_kept_are_made_up_for_by_reading_everything() -> None:
+async def test_events_beyond_the_buffer_cause_a_full_read() -> None:
     async with watched() as home:
         before = await home.watch.read(quiet)
         home.fake.answers[DEVICE_LIST][0]["name_by_user"] = "Mine"

@@ -50,7 +50,7 @@ def extended_rows(recorded: dict[str, Any]) -> dict[str, Any]:
     return rows
 
 
-async def test_a_second_read_asks_for_no_entity_again() -> None:
+async def test_a_second_read_requests_no_entity_again() -> None:
     async with fake_home_assistant(answers()) as fake:
         reader = source(fake)
         first = await reader.read(quiet)
@@ -62,7 +62,7 @@ async def test_a_second_read_asks_for_no_entity_again() -> None:
     assert all(second.home.records[key] is record for key, record in first.home.records.items())
 
 
-async def test_a_core_without_stamps_is_asked_for_every_entity_again() -> None:
+async def test_every_entity_is_requested_again_from_a_core_without_modification_times() -> None:
     async with fake_home_assistant(answers("2024.3.3"), ha_version="2024.3.3") as fake:
         reader = source(fake)
         first = await reader.read(quiet)
@@ -72,7 +72,7 @@ async def test_a_core_without_stamps_is_asked_for_every_entity_again() -> None:
     assert second.home.hashes == first.home.hashes
 
 
-async def test_only_what_changed_is_asked_for_and_read() -> None:
+async def test_only_changes_are_requested_and_read() -> None:
     recorded = answers()
     async with fake_home_assistant(recorded) as fake:
         reader = source(fake)
@@ -268,7 +268,7 @@ async def test_home_assistant_must_be_well_before_and_after(field: str, bad: Any
     assert getattr((await read(recorded)).reading.health, field) == bad
 
 
-async def test_a_home_whose_state_is_no_text_is_doubted_and_mirrored() -> None:
+async def test_a_home_with_a_non_text_state_is_doubted_and_mirrored() -> None:
     recorded = answers()
     odd = {**recorded["get_config"], "state": {}}
 

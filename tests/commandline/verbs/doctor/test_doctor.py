@@ -43,7 +43,9 @@ def test_before_the_first_pass_that_is_no_fault(mirror: Reconcile) -> None:
     assert "ok   rows: rows.db does not exist yet; the first pass makes it\n" in out
 
 
-def test_every_fault_is_reported_with_what_to_change(reconcile: Reconcile, nobodys_machine: Path) -> None:
+def test_every_fault_is_reported_with_the_setting_to_change(
+    reconcile: Reconcile, nobodys_machine: Path
+) -> None:
     (nobodys_machine / "rows.db").write_bytes(b"this is no database, and long enough to be looked at" * 100)
     argv = ("doctor", "--source", "capture:nowhere", "--rows", "rows.db", "--records", "history:nowhere/h.db")
     code, out, _ = reconcile(*argv, "--json")

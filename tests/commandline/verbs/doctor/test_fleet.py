@@ -61,7 +61,7 @@ def found() -> dict[str, tuple[str, str]]:
     return {check.name: (check.status, check.message) for check in check_fleet(loaded())}
 
 
-def test_nothing_is_said_where_no_fleet_is_set() -> None:
+def test_nothing_is_reported_without_a_fleet() -> None:
     assert list(check_fleet(load_settings({}, {}, None, None))) == []
 
 

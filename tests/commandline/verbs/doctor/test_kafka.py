@@ -17,7 +17,7 @@ def loaded(records: str, kafka: str = "", **more: object) -> LoadedSettings:
     return load_settings(flags, {}, None, None)
 
 
-def test_nothing_is_said_where_none_is_set() -> None:
+def test_nothing_is_reported_without_kafka() -> None:
     assert list(check_kafka(loaded("none"))) == []
 
 

@@ -8,7 +8,7 @@ from tests.commandline.in_process import Reconcile
 from tests.commandline.reports import changed, refusal, removed, replica, report
 
 
-def test_a_foreign_row_is_reported_with_what_to_do(mirror: Reconcile) -> None:
+def test_a_foreign_row_is_reported_with_the_next_step(mirror: Reconcile) -> None:
     mirror()
     assert "ok   drift: sqlite and history as Home Assistant is, 205 records" in mirror("doctor").out
     connection = apsw.Connection("rows.db")

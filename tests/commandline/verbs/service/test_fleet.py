@@ -204,7 +204,7 @@ def alone(monkeypatch: pytest.MonkeyPatch, *others: WorkerStatus, ours: str = ""
     ],
     ids=["alone", "drained", "gone"],
 )
-def test_the_last_process_is_drained_only_when_that_is_meant(
+def test_the_last_process_is_drained_only_with_explicit_consent(
     drainable: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -230,7 +230,7 @@ def test_a_process_that_leaves_others_behind_is_drained_at_once(
     assert drained_since(drainable) is not None
 
 
-def test_draining_works_while_kafka_is_away_and_says_what_is_not_known(
+def test_draining_works_while_kafka_is_away_and_reports_the_unknowns(
     drainable: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def away(_loaded: object) -> MemoryFleet:
@@ -260,7 +260,7 @@ def test_topics_are_checked_and_made(cluster: MemoryFleet, capsys: pytest.Captur
     assert capsys.readouterr().out == "All topics exist and are set up correctly.\n"
 
 
-def test_without_a_fleet_it_says_what_to_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_fleet_it_names_the_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for command in ("status", "drain"):
         with pytest.raises(SettingsError, match="No fleet is configured"):

@@ -52,7 +52,7 @@ def service(tmp_path: Path) -> Iterator[Service]:
 
 
 @pytest.mark.process
-def test_a_service_that_wants_a_token_is_asked_without_one_where_the_settings_say(
+def test_the_check_uses_the_address_in_the_settings_and_needs_no_token(
     reconcile: Reconcile, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     port = service.wait_until_serving().rpartition(":")[2]
@@ -99,7 +99,7 @@ def test_a_service_that_hangs_is_not_waited_for(
     ("host", "asked"),
     [("0.0.0.0", "127.0.0.1"), ("::", "[::1]"), ("127.0.0.1", "127.0.0.1"), ("::1", "[::1]")],
 )
-def test_a_listener_on_every_address_is_asked_on_this_machine(
+def test_a_listener_on_every_address_is_checked_on_loopback(
     host: str, asked: str, reconcile: Reconcile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RECONCILE_HTTP__HOST", host)
@@ -122,7 +122,7 @@ def test_a_host_that_cannot_be_is_not_there(reconcile: Reconcile) -> None:
     assert "nothing answers" in err
 
 
-def test_an_unknown_port_has_to_be_told(reconcile: Reconcile, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_port_must_be_given(reconcile: Reconcile, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RECONCILE_HTTP__PORT", "0")
     code, _, err = reconcile("healthcheck")
     assert code == 1

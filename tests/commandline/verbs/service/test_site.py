@@ -42,14 +42,14 @@ def test_a_home_that_needs_a_token_is_added_with_the_place_of_it(reconcile: Reco
     assert "Put its token into source.token_file." in added.out
 
 
-def test_a_broken_file_is_listed_with_what_is_wrong(reconcile: Reconcile, folder: Path) -> None:
+def test_a_broken_file_is_listed_with_its_fault(reconcile: Reconcile, folder: Path) -> None:
     (folder / "sites.d" / "odd.toml").write_text("x = 1", encoding="utf-8")
     answer = reconcile("site", "list")
     assert answer.code == 1
     assert answer.out.startswith("invalid odd  Unknown setting x in sites.d/odd.toml.")
 
 
-def test_a_paused_home_whose_file_breaks_stays_paused_and_says_what_is_wrong(
+def test_a_paused_home_with_a_broken_file_stays_paused_and_reports_the_fault(
     reconcile: Reconcile, home: Home, folder: Path
 ) -> None:
     reconcile("site", "add", "first", "--source", home.source)
@@ -107,7 +107,7 @@ def test_what_makes_no_sense_is_one_clear_sentence(
     assert said in answer.err
 
 
-def test_a_home_is_not_added_twice_nor_with_what_cannot_be(
+def test_a_home_is_not_added_twice_or_with_invalid_settings(
     reconcile: Reconcile, home: Home, folder: Path
 ) -> None:
     assert reconcile("site", "add", "first", "--source", home.source).code == 0
@@ -118,7 +118,7 @@ def test_a_home_is_not_added_twice_nor_with_what_cannot_be(
     assert not (folder / "sites.d" / "odd.toml").exists()
 
 
-def test_without_a_folder_of_homes_it_says_what_to_set(reconcile: Reconcile, folder: Path) -> None:
+def test_without_a_folder_of_homes_it_names_the_setting(reconcile: Reconcile, folder: Path) -> None:
     (folder / "reconcile.toml").unlink()
     assert "Set sites.directory" in reconcile("site", "list").err
 
