@@ -69,7 +69,7 @@ def stand() -> Stand:
     return Stand()
 
 
-def test_its_times_are_those_of_the_wall_clock_as_it_is_set_now(stand: Stand) -> None:
+def test_its_times_follow_the_current_wall_clock(stand: Stand) -> None:
     context = stand.context()
     assert (context.read_at, context.wall_now) == (NOON + SHIFT, NOON + 10 + SHIFT)
     assert context.look == Look(NOON + SHIFT, "first", 50.0)

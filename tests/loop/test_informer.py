@@ -166,7 +166,7 @@ async def test_a_loss_after_a_good_read_begins_with_short_waits_again() -> None:
         assert len(ear.snapshots) == 2
 
 
-async def test_lists_that_cannot_be_used_are_not_asked_for_every_few_seconds() -> None:
+async def test_unusable_lists_are_not_requested_every_few_seconds() -> None:
     home = LiveHome(snapshot(ENTRY))
     home.unreadable = SourceInvalid("no JSON")
     async with following(home) as ear:

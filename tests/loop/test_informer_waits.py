@@ -110,7 +110,7 @@ async def test_a_requested_read_takes_place_on_time_and_later_requests_do_not_de
     assert home.reads == [0, 35, 107], "after a second at the earliest"
 
 
-async def test_a_read_may_be_asked_for_before_it_begins() -> None:
+async def test_a_read_may_be_requested_before_the_informer_starts() -> None:
     home = Home()
     informer = Informer(home, PACE, lambda: 0.5, quiet)
     informer.relist_within(5)
@@ -129,7 +129,7 @@ async def test_a_read_after_an_event_starts_from_the_known_snapshot() -> None:
         assert heard.snapshots[1].home.records.keys() == home.now.home.records.keys()
 
 
-async def test_what_an_earlier_process_left_is_begun_with_doubted_and_kept() -> None:
+async def test_the_cache_of_an_earlier_process_is_used_checked_and_kept() -> None:
     home, known = Home(), Known(doubted=1, kept=100.0)
     async with following(home, memory=known) as (_, heard):
         await anyio.sleep(1)

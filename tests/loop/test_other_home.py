@@ -142,7 +142,7 @@ async def test_a_file_of_an_earlier_version_is_identified_by_its_applied_records
 
 
 @pytest.mark.parametrize("registries", [{"floor", "area"}, {"device"}])
-async def test_a_store_that_holds_no_config_entry_remembers_its_home_all_the_same(
+async def test_a_store_without_config_entries_still_remembers_its_home(
     desk: Desk, registries: set[str]
 ) -> None:
     part = frozenset(registries)

@@ -176,7 +176,7 @@ async def test_waiting_to_confirm_deletes_shows_as_progress_and_counts_from_the_
 
 
 @pytest.mark.parametrize("mode", [Mode.APPLY, Mode.OBSERVE])
-async def test_what_was_compared_is_applied_in_one_piece_if_the_mode_is_to(stand: Stand, mode: Mode) -> None:
+async def test_a_comparison_is_applied_in_one_call_in_apply_mode(stand: Stand, mode: Mode) -> None:
     await stand.run(snapshot(*HOME))
     options = PassOptions(mode, Policy(), frozenset(REGISTRIES), "run", "home")
     smaller = snapshot(*HOME[:-1], entity(3), at=NOON + 100)

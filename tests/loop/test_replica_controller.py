@@ -42,7 +42,7 @@ async def test_without_a_snapshot_it_knows_nothing_and_does_nothing() -> None:
         assert kept.controller.status.synced_at is None
 
 
-async def test_what_another_program_wrote_is_healed_within_the_watch() -> None:
+async def test_drift_is_repaired_within_the_watch_interval() -> None:
     async with keeping() as kept:
         kept.controller.offer(HOME)
         await anyio.sleep(10.1)
@@ -88,7 +88,7 @@ async def test_the_signature_is_not_read_while_a_store_shows_no_write() -> None:
         assert kept.replica.rows[device(1).key][0] == device(1)
 
 
-async def test_what_can_wait_is_done_when_nothing_else_is_to_do() -> None:
+async def test_housekeeping_runs_when_the_controller_is_idle() -> None:
     async with keeping() as kept:
         kept.controller.offer(HOME)
         await anyio.sleep(0.01)
@@ -110,7 +110,7 @@ async def test_housekeeping_that_needs_a_calm_moment_is_requested_again() -> Non
         assert kept.replica.tidied == 1
 
 
-async def test_a_store_that_others_wrote_to_is_unknown_until_it_was_looked_at() -> None:
+async def test_a_store_that_others_wrote_to_is_unknown_until_compared() -> None:
     async with keeping() as kept:
         kept.controller.offer(HOME)
         await anyio.sleep(0.01)

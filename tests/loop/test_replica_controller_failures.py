@@ -44,7 +44,7 @@ async def test_changes_do_not_hammer_a_failing_store() -> None:
 
 
 @pytest.mark.parametrize("hanging", ["_compare", "_finish"])
-async def test_what_is_to_be_written_is_pending_the_moment_it_is_known(hanging: str) -> None:
+async def test_a_change_is_pending_as_soon_as_it_is_known(hanging: str) -> None:
     gate = ConcurrencyLimiter()
     async with keeping(offload=gate) as kept:
         kept.controller.offer(HOME)
@@ -70,7 +70,7 @@ async def test_what_is_to_be_written_is_pending_the_moment_it_is_known(hanging: 
         assert (status.status, status.pending, status.pending_since) == ("in_sync", 0, None)
 
 
-async def test_what_is_found_out_of_order_is_known_before_the_pass_ends() -> None:
+async def test_differences_are_known_before_the_pass_ends() -> None:
     """A row of ours looks foreign where the ledger cannot be read: nothing is to be written, and it is not equal."""
     gate = ConcurrencyLimiter()
     async with keeping(offload=gate) as kept:
@@ -100,7 +100,7 @@ async def test_a_store_that_cannot_be_read_is_unknown_before_the_pass_ends() -> 
         assert len(kept.reports) == 1, "the pass has not ended"
 
 
-async def test_what_changes_within_a_pass_is_pending_behind_it() -> None:
+async def test_changes_during_a_pass_are_pending_after_it() -> None:
     gate = ConcurrencyLimiter()
     async with keeping(offload=gate) as kept:
         kept.controller.offer(HOME)
@@ -205,7 +205,7 @@ async def test_a_store_that_was_away_for_long_is_used_again_within_half_a_minute
         assert set(kept.replica.rows) == set(HOME.home.records)
 
 
-async def test_what_needs_a_change_is_tried_seldom() -> None:
+async def test_an_error_that_needs_a_change_is_retried_rarely() -> None:
     async with keeping() as kept:
         kept.replica.fail_with = ReplicaRejected("memory", "somebody else's")
         kept.controller.offer(HOME)
@@ -249,7 +249,7 @@ async def test_a_pass_for_which_memory_does_not_suffice_is_tried_again(where: st
         assert set(kept.replica.rows) == set(newest.home.records)
 
 
-async def test_what_a_failing_pass_read_is_let_go_at_once() -> None:
+async def test_the_rows_read_by_a_failing_pass_are_released_at_once() -> None:
     """The service collects cycles rarely, and each try of a store that answers without end left its answer behind."""
 
     class Answer:

@@ -193,7 +193,7 @@ async def test_changed_records_are_known_during_comparison_and_writing() -> None
         assert kept.controller.status.changed == frozenset()
 
 
-async def test_the_last_report_stands_until_something_else_is_found_or_the_pass_ends() -> None:
+async def test_the_last_report_stays_until_a_new_finding_or_the_end_of_the_pass() -> None:
     gate = ConcurrencyLimiter()
     async with keeping(offload=gate) as kept:
         kept.controller.offer(FULL)

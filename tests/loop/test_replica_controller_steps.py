@@ -183,7 +183,7 @@ async def test_first_found_times_are_noted_when_they_change_and_only_in_apply_mo
         assert it.ledger.found_noted == []
 
 
-async def test_only_the_registries_that_are_asked_for_are_kept_and_pending() -> None:
+async def test_only_the_requested_registries_are_kept_and_pending() -> None:
     async with stand(registries=("config_entry", "device")) as it:
         assert it.replica.rows.keys() == {ENTRY.key, device(1).key}
         assert it.reports[-1].source.records == 2
@@ -211,7 +211,7 @@ async def test_a_second_read_is_requested_only_when_it_can_confirm_a_delete() ->
         assert it.waiting == [], "the pass is tried again first"
 
 
-async def test_a_store_whose_signature_cannot_be_read_is_looked_at() -> None:
+async def test_a_store_without_a_readable_signature_is_compared() -> None:
     class Unsigned(MemoryReplica):
         fails = False
 
@@ -256,7 +256,7 @@ async def test_it_is_proven_again_only_by_a_read_that_came_after_the_loss() -> N
         assert it.controller.status.unproven_since is None
 
 
-async def test_a_pass_says_how_long_its_parts_took_and_when_it_succeeded() -> None:
+async def test_a_pass_reports_the_duration_of_its_parts_and_when_it_succeeded() -> None:
     async with stand() as it:
         (report,) = it.reports
         assert set(report.phase_seconds) == {"compare", "apply"}
@@ -269,7 +269,7 @@ async def test_a_pass_says_how_long_its_parts_took_and_when_it_succeeded() -> No
         assert set(it.reports[0].phase_seconds) == {"compare"}
 
 
-async def test_what_is_confirmed_while_it_is_compared_counts() -> None:
+async def test_a_confirmation_during_a_comparison_counts() -> None:
     async with stand(desired=None) as it:
         it.controller.offer(HOME)
         it.controller.confirm(NOON + 7)
@@ -277,7 +277,7 @@ async def test_what_is_confirmed_while_it_is_compared_counts() -> None:
         assert it.controller.status.synced_at == NOON + 7
 
 
-async def test_of_a_file_that_was_replaced_a_moment_ago_only_in_sync_is_not_said() -> None:
+async def test_a_just_replaced_file_is_unknown_instead_of_in_sync() -> None:
     async with stand() as it:
         assert it.controller.current() is it.controller.status
         await anyio.sleep(7)

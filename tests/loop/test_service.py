@@ -203,7 +203,7 @@ async def test_the_second_read_takes_place_when_it_confirms_and_not_at_the_next_
         assert len(it.home.reads) == reads + 1
 
 
-async def test_what_came_back_before_the_second_look_was_never_gone() -> None:
+async def test_a_record_that_returns_before_the_second_read_was_never_gone() -> None:
     async with running() as it:
         whole = snapshot(ENTRY, device(1), *(entity(n) for n in range(4)))
         it.home.change(whole)
@@ -218,7 +218,7 @@ async def test_what_came_back_before_the_second_look_was_never_gone() -> None:
         assert {entity(1).key, entity(3).key} <= it.rows.rows.keys()
 
 
-async def test_in_observe_mode_nothing_is_looked_for_again() -> None:
+async def test_observe_mode_requests_no_second_read() -> None:
     async with running(mode="observe") as it:
         it.home.change(snapshot(ENTRY, device(1)), Hints(relist=True))
         await anyio.sleep(300)

@@ -53,7 +53,7 @@ async def test_the_status_reports_the_current_knowledge_of_home_assistant() -> N
         assert [what for what, _ in it.seen_at_source] == ["read", "SourceUnavailable"]
 
 
-async def test_of_itself_it_says_who_it_is_and_since_when() -> None:
+async def test_the_status_reports_the_process_and_its_start() -> None:
     machine = SetClock()
     async with running(machine=machine) as it:
         await anyio.sleep(1)
@@ -143,7 +143,7 @@ async def test_the_passes_over_all_replicas_make_one_report() -> None:
     assert status_of(None, None).report is None
 
 
-async def test_what_the_informer_finds_reaches_every_controller() -> None:
+async def test_the_informers_reads_reach_every_controller() -> None:
     controllers = fixed(None, None)
     home, read = service(controllers), snapshot(ENTRY)
     home.on_connected()
@@ -164,7 +164,7 @@ async def test_the_replicas_of_a_home_take_turns_with_their_first_passes() -> No
     assert others == [home, turns]
 
 
-async def test_what_waits_is_looked_for_when_that_confirms_it() -> None:
+async def test_a_waiting_delete_is_read_again_when_that_confirms_it() -> None:
     class Asked(Informer):
         within: float | None = None
 

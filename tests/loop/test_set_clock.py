@@ -82,7 +82,7 @@ async def test_setting_the_clock_between_two_reads_does_not_confirm_or_delay_del
 
 
 @pytest.mark.parametrize("wrong", [EPOCH, NOON + 90 * DAY, NOON - DAY])
-async def test_what_was_missing_under_a_wrong_clock_is_dated_by_the_right_one(
+async def test_an_absence_noted_under_a_wrong_clock_is_dated_by_the_corrected_one(
     cron: Cron, wrong: float
 ) -> None:
     assert await cron.run(wrong, later=1)
@@ -92,7 +92,7 @@ async def test_what_was_missing_under_a_wrong_clock_is_dated_by_the_right_one(
     assert waiting.why == ("missing from every read since 2026-11-23T12:00:00.000Z",)
 
 
-async def test_what_was_missed_under_a_wrong_clock_before_a_restart_has_no_time(cron: Cron) -> None:
+async def test_an_absence_noted_under_a_wrong_clock_before_a_reboot_has_no_time(cron: Cron) -> None:
     assert await cron.run(EPOCH, later=1)
     cron.restart()
     assert await cron.run(NOON + 30)
@@ -108,7 +108,7 @@ async def test_after_a_reboot_deletes_wait_until_the_machine_has_run_long_enough
     assert not await cron.run(NOON + DAY, later=60)
 
 
-async def test_a_machine_that_was_off_meanwhile_confirms_with_the_next_look(cron: Cron) -> None:
+async def test_a_machine_that_was_off_confirms_with_the_next_read(cron: Cron) -> None:
     assert await cron.run(NOON, later=1)
     cron.restart()
     assert not await cron.run(NOON + DAY, later=60)

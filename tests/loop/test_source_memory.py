@@ -148,7 +148,7 @@ async def live(seed: int, starts: int) -> None:
 
 @settings(max_examples=at_most(15, fast=1))
 @given(st.integers(0, 2**32))
-def test_a_start_with_a_cache_reads_what_one_without_reads(seed: int) -> None:
+def test_a_start_with_a_cache_reads_the_same_as_one_without(seed: int) -> None:
     anyio.run(live, seed, 4, backend="trio", backend_options=_virtual())
 
 
@@ -159,7 +159,7 @@ def _virtual() -> dict[str, object]:
 @pytest.mark.anyio
 @pytest.mark.virtual_time
 class TestOneFile:
-    async def test_what_is_known_is_not_asked_for_again(self, tmp_path: Path) -> None:
+    async def test_known_rows_are_not_requested_again(self, tmp_path: Path) -> None:
         core, file = Core(), PassCacheFile(tmp_path / "rows.db")
         await serve(core, file, 15)
         assert core.asked_for > 0
@@ -185,7 +185,9 @@ class TestOneFile:
         second = file.path.read_bytes()
         assert second != first
 
-    async def test_what_it_left_it_begins_with_at_once_and_decodes_no_more(self, tmp_path: Path) -> None:
+    async def test_a_restart_begins_with_the_cache_at_once_and_decodes_nothing_again(
+        self, tmp_path: Path
+    ) -> None:
         core, file = Core(), PassCacheFile(tmp_path / "rows.db")
         ear = await serve(core, file, 15)
         assert len(ear.snapshots) == 2, "what was decoded is let go with one more read"

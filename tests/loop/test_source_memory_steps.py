@@ -111,7 +111,7 @@ async def test_it_is_kept_once_a_day_and_not_again_where_nothing_is_new(stand: S
     assert await stand.keep() is None
 
 
-async def test_what_cannot_be_read_in_vain_is_removed(stand: Stand) -> None:
+async def test_an_outdated_cache_is_removed_if_there_is_nothing_to_keep(stand: Stand) -> None:
     await stand.keep()
     stand.source.is_new = stand.source.has_nothing = True
     await anyio.sleep(DAY)
@@ -120,7 +120,7 @@ async def test_what_cannot_be_read_in_vain_is_removed(stand: Stand) -> None:
 
 
 @pytest.mark.parametrize("why", ["recovery_mode", "is_odd"])
-async def test_what_is_not_of_the_home_or_only_partly_read_is_not_kept(stand: Stand, why: str) -> None:
+async def test_records_of_another_home_or_a_partial_read_are_not_kept(stand: Stand, why: str) -> None:
     await stand.keep()
     before = stand.file.path.read_bytes()
     stand.source.is_new = True
@@ -140,7 +140,7 @@ async def test_a_ledger_that_fails_or_has_no_key_keeps_nothing(stand: Stand) -> 
     assert await stand.keep() is None
 
 
-async def test_what_was_written_with_a_key_that_is_gone_is_not_begun_with(tmp_path: Path) -> None:
+async def test_a_cache_written_with_a_lost_key_is_not_used(tmp_path: Path) -> None:
     class Keyless(Books):
         def make_secret(self) -> bytes | None:
             return b"k" * 32

@@ -108,7 +108,7 @@ async def test_what_was_noted_under_another_hash_is_not_believed(days: Days) -> 
     assert days.observed == BOTH
 
 
-async def test_what_the_ledger_noted_is_enough_where_the_cache_is_gone(days: Days) -> None:
+async def test_the_notes_in_the_ledger_suffice_without_the_cache(days: Days) -> None:
     days.cache.path.unlink()
     assert (await days.run(Mode.DRY_RUN)).status == "in_sync"
     assert days.observed == []
@@ -154,7 +154,7 @@ async def test_an_older_cache_is_not_taken_for_how_the_stores_are_now(days: Days
     }
 
 
-async def test_a_home_that_is_read_anew_is_compared_whole(days: Days) -> None:
+async def test_a_home_read_from_scratch_is_compared_in_full(days: Days) -> None:
     days.core.change("area", days.core.rows("area")[0], {"name": "Renamed"})
     days.core.answers["get_config"] = {**days.core.answers["get_config"], "version": "2026.12.0"}
     report = await days.run()
@@ -179,7 +179,7 @@ async def test_a_ledger_that_cannot_say_whose_home_it_is_spares_nothing(
 
 
 @pytest.mark.parametrize("error", [ReplicaUnavailable("sqlite", "locked"), CacheDamaged("torn")])
-async def test_a_pass_that_can_leave_nothing_is_none_the_worse(
+async def test_a_pass_that_cannot_write_its_cache_still_succeeds(
     days: Days, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     def fail(*_: Any, **__: Any) -> Any:

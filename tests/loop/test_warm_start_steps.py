@@ -75,7 +75,7 @@ async def days(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Days:
     return made
 
 
-async def test_what_the_first_fill_left_no_later_pass_reads(days: Days) -> None:
+async def test_no_later_pass_reads_the_rows_of_the_first_fill(days: Days) -> None:
     for mode in (Mode.APPLY, Mode.DRY_RUN):
         report = await days.run(mode)
         assert (report.status, days.observed) == ("in_sync", [])
@@ -152,7 +152,7 @@ async def test_a_refused_pass_leaves_the_cache_as_it_was(days: Days) -> None:
 
 
 @pytest.mark.parametrize("disturb", [label, starting, recovering, foreign])
-async def test_what_is_left_undone_is_found_again_by_every_pass(days: Days, disturb: Any) -> None:
+async def test_every_pass_finds_the_remaining_differences_again(days: Days, disturb: Any) -> None:
     disturb(days)
     found = [await days.run() for _ in range(3)]
     assert {report.status for report in found} <= {"out_of_sync", "blocked"}

@@ -57,7 +57,7 @@ async def test_no_row_is_pruned() -> None:
     assert entity(2).key in home.replica.rows
 
 
-async def test_what_changed_is_written() -> None:
+async def test_changes_are_written() -> None:
     home = await forgetful()
     report = await home.run(snapshot(*HOME[:-1], entity(2, name="New")), Policy())
     assert home.replica.rows[entity(2).key][0] == entity(2, name="New")

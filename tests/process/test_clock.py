@@ -33,7 +33,7 @@ def test_it_starts_with_the_wall_clock_and_goes_on_without_it() -> None:
     assert machine.clock.wall() == NOON + 5 - DAY
 
 
-def test_what_it_gave_is_translated_to_the_wall_clock_as_it_is_set_now() -> None:
+def test_earlier_times_are_converted_to_the_current_wall_clock() -> None:
     machine = Machine()
     before = machine.clock()
     machine.wait(5)

@@ -35,7 +35,7 @@ def stand(broker: KafkaBroker, tmp_path: Path) -> Iterator[Stand]:
     made.close()
 
 
-def test_a_view_holds_what_homes_write_after_any_process_is_killed(stand: Stand) -> None:
+def test_a_view_holds_all_writes_after_any_process_is_killed(stand: Stand) -> None:
     view = stand.view()
     wait_until(lambda: "fleet.sites does not exist" in view.reason(), view.reason())
     stand.make_topics()
@@ -144,9 +144,7 @@ def test_recreated_topics_are_read_again(stand: Stand) -> None:
     view.wait_for("Plug")
 
 
-def test_a_view_says_of_each_home_what_the_process_says_that_keeps_it(
-    broker: KafkaBroker, tmp_path: Path
-) -> None:
+def test_a_view_shows_each_home_as_its_owner_reports_it(broker: KafkaBroker, tmp_path: Path) -> None:
     (tmp_path / "fleet").mkdir()
     with working_fleet(tmp_path / "fleet", [broker], homes=2) as fleet:
         worker = fleet.add_worker()
@@ -167,7 +165,7 @@ def test_a_view_says_of_each_home_what_the_process_says_that_keeps_it(
             view.end()
 
 
-def test_changes_are_streamed_and_another_view_goes_on_where_one_ended(stand: Stand) -> None:
+def test_changes_are_streamed_and_another_view_resumes_the_stream(stand: Stand) -> None:
     stand.make_topics()
     north, south = stand.homes["north"], stand.homes["south"]
     north.reconcile(snapshot(ENTRY, device(1, name="Before")))

@@ -29,7 +29,7 @@ def stand(broker: KafkaBroker, tmp_path: Path) -> Iterator[Stand]:
     made.close()
 
 
-def test_a_full_disk_is_reported_and_the_view_serves_what_it_has(stand: Stand, tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_and_the_view_keeps_serving_its_data(stand: Stand, tmp_path: Path) -> None:
     stand.make_topics()
     north = stand.homes["north"]
     with mounted(tmp_path / "view", "size=6m") as disk:

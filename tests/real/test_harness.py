@@ -103,7 +103,7 @@ def test_a_read_only_user_reads_the_same_rows_and_may_not_change_them(home_assis
     assert refusal.value.code == "unauthorized"
 
 
-def test_bulk_adds_as_many_rows_as_asked_and_takes_them_away_again(home_assistant: HomeAssistant) -> None:
+def test_bulk_adds_and_removes_the_requested_number_of_rows(home_assistant: HomeAssistant) -> None:
     before = registry_rows(home_assistant)
     entry_id = home_assistant.add_bulk("Made for a test", devices=30, entities=4)
     devices = home_assistant.command("config/device_registry/list")
@@ -133,7 +133,7 @@ def test_a_restart_of_2024_writes_a_field_of_entities_that_were_new_and_disabled
     assert all(row in entities_before for row in without)
 
 
-def test_no_row_is_changed_by_a_restart_or_is_otherwise_after_recovery_mode(
+def test_a_restart_or_recovery_mode_changes_no_row(
     home_assistant: HomeAssistant,
 ) -> None:
     before = registry_rows(home_assistant)
@@ -168,7 +168,7 @@ def test_flushed_storage_holds_a_change_made_just_before(fresh_home_assistant: H
     assert "attic" in [area["id"] for area in stored["data"]["areas"]]
 
 
-def test_a_start_that_fails_raises_what_was_printed(tmp_path: Path) -> None:
+def test_a_failed_start_raises_with_the_printed_output(tmp_path: Path) -> None:
     without_home_assistant = Path(sys.executable)
     with (
         pytest.raises(HomeAssistantError, match="No module named homeassistant"),

@@ -144,7 +144,7 @@ def test_a_half_closed_connection_is_opened_again(
     assert deletes(tmp_path) == 0
 
 
-def test_a_killed_core_that_forgot_a_change_loses_the_row_only_when_it_says_so_itself(
+def test_a_row_that_a_killed_core_forgot_goes_only_when_the_core_reports_its_removal(
     fresh_home_assistant: HomeAssistant, tmp_path: Path
 ) -> None:
     core = fresh_home_assistant

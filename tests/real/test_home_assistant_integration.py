@@ -118,7 +118,7 @@ def wait_for(core: HomeAssistant, **wanted: str) -> None:
     )
 
 
-def test_the_dialogue_says_what_is_wrong_and_the_entities_show_what_the_service_says(
+def test_the_dialogue_explains_errors_and_the_entities_mirror_the_service(
     core: HomeAssistant, running: Running
 ) -> None:
     running.wait_for("in_sync")
@@ -155,7 +155,7 @@ def test_the_dialogue_says_what_is_wrong_and_the_entities_show_what_the_service_
     assert TOKEN not in str(reported)
 
 
-def test_a_guard_is_a_repair_issue_with_what_to_do_until_it_lets_go(
+def test_a_guard_is_a_repair_issue_with_the_next_step_until_it_is_lifted(
     core: HomeAssistant, running: Running
 ) -> None:
     running.wait_for("in_sync")

@@ -127,7 +127,7 @@ def test_home_assistant_takes_the_package(core: HomeAssistant) -> None:
     assert "Invalid config for 'rest'" in said, said
 
 
-def test_the_sensors_show_what_the_api_said_and_the_automation_shows(
+def test_the_sensors_match_the_api_and_the_automation_notifies(
     core: HomeAssistant, start_service: Callable[..., str], tmp_path: Path
 ) -> None:
     with watching() as witness:

@@ -193,7 +193,7 @@ def test_a_value_of_another_type_is_refused_because_it_hides_others(stand: Stand
     assert stand.fresh().observe().versions == snapshot(*HOME).home.hashes
 
 
-def test_a_value_of_another_type_in_another_site_is_noticed_by_a_verifying_look(stand: Stand2) -> None:
+def test_a_value_of_another_type_in_another_site_is_found_by_verification(stand: Stand2) -> None:
     stand.reconcile(ENTRY, at=NOON - 20 * 86_400)
     stand.reconcile(*HOME)
     week_ago = int((NOON - 9 * 86_400) * 1e9)

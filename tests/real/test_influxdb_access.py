@@ -136,7 +136,7 @@ def make_certificate(folder: Path, *more: str) -> None:
     subprocess.run(command, check=True, capture_output=True)
 
 
-def test_tls_works_and_its_failures_name_what_to_change(
+def test_tls_works_and_its_failures_name_the_setting_to_change(
     own_influxdb: InfluxServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_certificate(own_influxdb.folder)

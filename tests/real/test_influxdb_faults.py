@@ -111,7 +111,7 @@ def test_a_line_slower_than_our_patience_is_reported_and_caught_up_with(home: Ho
     assert set(map(tuple, home.revisions().values())) == {(1,), (1, 2)}
 
 
-def test_a_full_disk_under_the_server_is_reported_and_what_it_only_showed_is_written_again(
+def test_a_full_disk_under_the_server_is_reported_and_lost_points_are_written_again(
     home: Home,
 ) -> None:
     server = home.server
@@ -140,7 +140,7 @@ def set_file_size_max(server: InfluxServer | InfluxServer2, size: int) -> None:
     resource.prlimit(server._process.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
 
-def test_what_a_torn_write_ahead_log_swallows_is_found_and_written_again(home: Home) -> None:
+def test_points_lost_in_a_torn_write_ahead_log_are_found_and_written_again(home: Home) -> None:
     server = home.server
     assert isinstance(server, InfluxServer)
     with home.serve() as service:

@@ -60,7 +60,7 @@ def test_a_home_is_mirrored_and_a_second_pass_writes_nothing(home: Home) -> None
     assert "Nothing to do: sqlite and influxdb" in home.run().out
 
 
-def test_the_rows_are_restored_from_the_records_when_home_assistant_is_gone(home: Home) -> None:
+def test_the_rows_are_restored_from_the_records_after_home_assistant_is_lost(home: Home) -> None:
     home.run()
     restored = home.run("--json", source="records", rows="restored.db")
     assert (restored.code, restored.report["status"]) == (0, "in_sync")
@@ -76,7 +76,7 @@ def test_history_of_a_record_is_reported(home: Home) -> None:
     assert "rev 1" in reported.out
 
 
-def test_doctor_looks_at_the_server(home: Home) -> None:
+def test_doctor_checks_the_server(home: Home) -> None:
     home.run()
     found = home.run("doctor", "--json")
     checks = {c["name"]: c["status"] for c in found.report["checks"]}
@@ -120,7 +120,7 @@ def test_a_server_that_is_away_is_partial_and_caught_up_with(home: Home, own_inf
     assert [r["applied"]["upsert"] for r in back.report["replicas"]] == [0, 205]
 
 
-def test_observing_leaves_what_a_killed_process_did_not_send(home: Home, tmp_path: Path) -> None:
+def test_observe_mode_leaves_the_outbox_of_a_killed_process_alone(home: Home, tmp_path: Path) -> None:
     home.run()
     outbox = open_outbox("influxdb", tmp_path / "rows.db.outbox")
     line = f'ha_area,site={home.site},id=attic hash="1:00",payload="x" {time.time_ns()}'

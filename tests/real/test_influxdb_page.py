@@ -13,7 +13,7 @@ pytestmark = pytest.mark.real_server
 PAGE = "docs/how-to/influxdb.md"
 
 
-def test_what_is_typed_for_influxdb_keeps_the_history_there(
+def test_the_commands_of_the_influxdb_page_keep_the_history_there(
     own_influxdb: InfluxServer, tmp_path: Path
 ) -> None:
     visitor = Visitor(tmp_path / "checkout")

@@ -38,7 +38,7 @@ def apt_without_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "work"
 
 
-def test_a_debian_that_moved_on_is_named_with_what_to_change(apt_without_it: Path) -> None:
+def test_an_unsupported_debian_is_named_with_the_variable_to_change(apt_without_it: Path) -> None:
     with pytest.raises(DebianPythonError) as failure:
         unpacked_python("3.14", apt_without_it)
     said = str(failure.value)
@@ -46,7 +46,7 @@ def test_a_debian_that_moved_on_is_named_with_what_to_change(apt_without_it: Pat
         assert part in said
 
 
-def test_what_cannot_be_installed_says_how_to_name_another(
+def test_a_failed_installation_explains_how_to_name_another_version(
     apt_without_it: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(installation, "CACHE", apt_without_it)

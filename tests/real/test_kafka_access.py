@@ -170,7 +170,7 @@ def test_a_right_that_is_missing_is_named(
     reconcile(access_to(broker, prefix))
 
 
-def test_one_topic_among_them_that_may_not_be_written_is_named_also_by_the_doctor(
+def test_a_single_forbidden_topic_is_named_by_the_pass_and_by_doctor(
     broker: SecuredBroker,
 ) -> None:
     names = TopicNames("one")
@@ -235,7 +235,7 @@ def _at(access: Access, uri: str) -> Access:
     )
 
 
-def test_a_client_certificate_that_is_asked_for_is_named(tmp_path: Path) -> None:
+def test_a_required_client_certificate_is_named(tmp_path: Path) -> None:
     more = "listener.name.sasl_ssl.ssl.client.auth=required"
     with secured_kafka_or_skip(tmp_path / "broker", more=more) as found:
         make_certificate(found.folder, "client")
@@ -258,7 +258,7 @@ def test_a_client_certificate_that_is_asked_for_is_named(tmp_path: Path) -> None
         ({"ssl.ca.location": __file__}, "ssl.ca.location failed"),
     ],
 )
-def test_a_property_that_is_none_is_named(properties: dict[str, str], reported: str) -> None:
+def test_an_invalid_property_is_named(properties: dict[str, str], reported: str) -> None:
     with pytest.raises(SettingsError, match=reported) as refused:
         reconcile(Access(parse_address("kafkas://127.0.0.1:1/x"), properties=properties))
     assert "records.properties_file" in refused.value.hint

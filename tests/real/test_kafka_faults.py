@@ -41,7 +41,7 @@ def own_broker(tmp_path: Path) -> Iterator[KafkaBroker]:
         yield found
 
 
-def test_a_broker_that_is_away_is_named_and_what_waits_is_written_when_it_returns(
+def test_an_unavailable_broker_is_named_and_pending_changes_follow_its_return(
     own_broker: KafkaBroker,
 ) -> None:
     own_broker.stop()
@@ -113,7 +113,7 @@ def test_a_disk_that_is_full_ends_the_broker_and_loses_nothing(tmp_path: Path) -
         assert patient.records.observe().versions == large.home.hashes
 
 
-def test_too_few_replicas_are_told(own_broker: KafkaBroker, tmp_path: Path) -> None:
+def test_too_few_replicas_are_reported(own_broker: KafkaBroker, tmp_path: Path) -> None:
     KafkaHome(own_broker).reconcile()  # so that transactions are kept by the broker that stays
     second = KafkaBroker(tmp_path / "second", beside=own_broker)
     second.format()
@@ -149,7 +149,7 @@ def test_too_few_replicas_are_told(own_broker: KafkaBroker, tmp_path: Path) -> N
         second.stop(signal.SIGKILL)
 
 
-def test_a_writer_that_another_one_replaced_writes_nothing_and_says_so(broker: KafkaBroker) -> None:
+def test_a_replaced_writer_writes_nothing_and_reports_it(broker: KafkaBroker) -> None:
     kept = KafkaHome(broker)
     kept.reconcile()
     plan = plan_of(kept.records, kept.ledger, CHANGED)
@@ -173,7 +173,7 @@ def test_a_killed_writers_transaction_is_ended_by_the_next_one(broker: KafkaBrok
     assert kept.records.observe().versions == HOME.home.hashes
 
 
-def test_another_homes_open_transaction_is_waited_for_and_then_told(broker: KafkaBroker) -> None:
+def test_another_homes_open_transaction_is_waited_for_and_then_reported(broker: KafkaBroker) -> None:
     kept = KafkaHome(broker, seconds=2)
     kept.reconcile()
     other = Producer({"bootstrap.servers": broker.server, "transactional.id": "somebody"})

@@ -32,7 +32,7 @@ def fleet(tmp_path: Path, broker: KafkaBroker) -> Iterator[WorkingFleet]:
         yield made
 
 
-def test_what_changes_while_the_broker_is_full_is_written_when_it_has_room(
+def test_changes_during_a_full_disk_of_the_broker_are_written_when_it_has_room(
     fleet: WorkingFleet, broker: KafkaBroker, disk: SmallDisk
 ) -> None:
     worker = fleet.add_worker()

@@ -101,7 +101,7 @@ def test_kafka_stands_beside_the_history_which_keeps_the_past(
     assert "rev 1" in reported
 
 
-def test_kafka_alone_keeps_no_past_and_says_so(home: Home) -> None:
+def test_kafka_alone_keeps_no_past_and_reports_it(home: Home) -> None:
     home.run("--json")
     code, _, said = home.run("history", "light.bed_light")
     assert code != 0
@@ -110,7 +110,7 @@ def test_kafka_alone_keeps_no_past_and_says_so(home: Home) -> None:
     assert "names none that can be read back" in said
 
 
-def test_doctor_looks_at_the_cluster_and_writes_nothing(home: Home) -> None:
+def test_doctor_checks_the_cluster_and_writes_nothing(home: Home) -> None:
     _, reported, _ = home.run("doctor")
     assert f"ok   kafka cluster: 1 broker at kafka://{home.broker.server}/{home.name}" in reported
     assert "ok   kafka topics: " in reported
@@ -150,7 +150,7 @@ def test_kafkas_own_consumer_rebuilds_the_rows_from_the_feed_and_from_the_topics
     ]
 
 
-def test_the_page_shows_what_happens(home: Home, tmp_path: Path) -> None:
+def test_the_script_on_the_page_prints_the_changes(home: Home, tmp_path: Path) -> None:
     home.run("--json")
     script = re.findall(r"```python\n(.*?)```", HOW_TO, re.DOTALL)[0]
     script = script.replace("localhost:9092", home.broker.server).replace(
@@ -189,7 +189,7 @@ def test_the_commands_of_the_page_are_those_of_kafka(home: Home) -> None:
     assert len([x for x in reported.split("\n") if x.startswith("{")]) == 205
 
 
-def test_a_service_goes_on_without_kafka_and_catches_up(
+def test_a_service_keeps_running_without_kafka_and_catches_up(
     own_broker: KafkaBroker, tmp_path: Path, services: list[Service]
 ) -> None:
     own_broker.stop(signal.SIGKILL)

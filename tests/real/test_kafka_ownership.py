@@ -131,7 +131,7 @@ async def test_topics_of_other_partitions_are_named_and_nothing_is_owned(broker:
         assert process.held == []
 
 
-async def test_without_a_broker_nothing_is_owned_and_all_of_it_again_when_it_returns(tmp_path: Path) -> None:
+async def test_without_a_broker_no_home_is_owned_and_all_are_again_after_its_return(tmp_path: Path) -> None:
     with kafka_or_skip(tmp_path / "kafka") as broker:
         async with Process(broker, "away").running() as process:
             await until(PARTITIONS, process)

@@ -54,7 +54,7 @@ def test_another_number_of_partitions_is_refused(broker: KafkaBroker) -> None:
 
 
 @pytest.mark.parametrize(("registry", "policy"), [("entity", "delete"), ("changes", "compact")])
-def test_a_policy_that_would_drop_something_is_refused_and_the_command_to_mend_it_told(
+def test_a_policy_that_would_drop_messages_is_refused_with_the_command_to_fix_it(
     broker: KafkaBroker, registry: str, policy: str
 ) -> None:
     kept = KafkaHome(broker)

@@ -100,7 +100,7 @@ def test_edits_arrive_exactly_and_alone(
     assert run_pass().records == ()
 
 
-def test_a_removed_integration_goes_after_a_second_look_and_returns_with_its_ids(
+def test_a_removed_integration_goes_after_a_second_read_and_returns_with_its_ids(
     fresh_home_assistant: HomeAssistant, mirror: Callable[..., Pass], tmp_path: Path
 ) -> None:
     core = fresh_home_assistant
@@ -131,7 +131,7 @@ def test_a_restart_changes_no_row(fresh_home_assistant: HomeAssistant, mirror: C
     assert run_pass(delete_confirm_seconds=0).records == ()
 
 
-def test_recovery_mode_deletes_nothing_and_says_why(
+def test_recovery_mode_deletes_nothing_and_gives_the_reason(
     fresh_home_assistant: HomeAssistant, mirror: Callable[..., Pass], tmp_path: Path
 ) -> None:
     core = fresh_home_assistant

@@ -139,7 +139,7 @@ def test_every_query_of_the_dashboard_has_something_to_show(
         assert all({label for label, _ in series} >= set(labels) for series in found), "the legend has gaps"
 
 
-def test_the_top_row_says_what_the_api_says(monitored: Monitored) -> None:
+def test_the_top_row_matches_the_api(monitored: Monitored) -> None:
     top = {panel["title"]: panel for panel in PANELS[:5]}
     said = {
         title: by(monitored, substituted(panel["targets"][0]["expr"]), "replica")
@@ -181,14 +181,14 @@ def test_the_variables_find_the_service(monitored: Monitored) -> None:
 
 
 @pytest.mark.parametrize("name", ["Changes written", "Undone edits of others", "Guards"])
-def test_what_happened_is_marked(monitored: Monitored, name: str) -> None:
+def test_events_are_annotated(monitored: Monitored, name: str) -> None:
     (mark,) = [mark for mark in DASHBOARD["annotations"]["list"] if mark["name"] == name]
     found = found_by(monitored, substituted(mark["expr"]))
     labels = set(re.findall(r"\{\{(\w+)\}\}", mark["textFormat"]))
     assert all({label for label, _ in series} >= labels for series in found)
 
 
-def test_prometheus_evaluates_every_rule_and_none_asks_for_series_that_never_are(
+def test_prometheus_evaluates_every_rule_and_every_series_in_them_exists(
     monitored: Monitored,
 ) -> None:
     def rules() -> list[dict[str, Any]]:

@@ -98,7 +98,7 @@ def test_the_homes_are_distinguished(prometheus: Prometheus) -> None:
     assert named == {"mill", "lake", "refuse", "broken"}  # and not the one that is paused
 
 
-def test_prometheus_evaluates_every_rule_and_the_home_that_is_refused_is_about_to_raise_one_alert(
+def test_prometheus_evaluates_every_rule_and_a_refused_home_has_one_pending_alert(
     prometheus: Prometheus,
 ) -> None:
     def rules() -> list[dict[str, Any]]:

@@ -191,7 +191,7 @@ def test_without_javascript_all_of_it_works(browser: Browser, tmp_path: Path) ->
         browser.until_text("status-word", "In sync")
 
 
-def test_search_and_time_follow_what_is_typed(browser: Browser, tmp_path: Path) -> None:
+def test_search_and_time_follow_the_input(browser: Browser, tmp_path: Path) -> None:
     with serving(tmp_path / "service") as (_, address):
         poll(address, "/api/status", "in_sync")
         browser.command("Emulation.setTimezoneOverride", timezoneId="Asia/Kolkata")
@@ -264,7 +264,7 @@ def test_axe_finds_nothing_that_matters(browser: Browser, tmp_path: Path) -> Non
     assert found == []
 
 
-def test_the_token_is_asked_for_once_and_stands_nowhere(browser: Browser, tmp_path: Path) -> None:
+def test_the_token_is_requested_once_and_appears_nowhere(browser: Browser, tmp_path: Path) -> None:
     token = "a-very-secret-token"
     with serving(tmp_path / "service", RECONCILE_HTTP__TOKEN=token) as (service, address):
         browser.open(address)

@@ -54,7 +54,7 @@ def main_of(browser: Browser, wanted: str) -> str:
     return browser.text("main")
 
 
-def test_what_is_wrong_and_since_when(answers: tuple[Browser, str]) -> None:
+def test_the_differences_and_their_times(answers: tuple[Browser, str]) -> None:
     browser, _ = answers
     assert "reconcile --prune-foreign" in browser.text("todo-foreign")
     browser.click(By.CSS_SELECTOR, "#todo-drifted h3 a")
@@ -72,7 +72,7 @@ def test_whether_sun_is_real(answers: tuple[Browser, str]) -> None:
     assert "Only sqlite has it" in main_of(browser, "Home Assistant was never seen to have this id")
 
 
-def test_what_became_of_a_renamed_entity(answers: tuple[Browser, str]) -> None:
+def test_the_fate_of_a_renamed_entity(answers: tuple[Browser, str]) -> None:
     browser, _ = answers
     browser.driver.find_element(By.ID, "q").send_keys("light.bed_light", Keys.ENTER)
     browser.click(By.LINK_TEXT, "What became of an entity of this id")
@@ -91,7 +91,7 @@ def test_all_devices_with_a_firmware(answers: tuple[Browser, str]) -> None:
     )
 
 
-def test_why_nothing_was_deleted_and_what_would_change_that(
+def test_the_reason_for_held_deletes_and_the_command_to_allow_them(
     look: tuple[str, int], browser: Browser, tmp_path: Path
 ) -> None:
     folder, home = tmp_path / "service", tmp_path / "home"
@@ -127,7 +127,7 @@ def leave_little(capture: Path) -> None:
 
 
 @pytest.mark.real_server
-def test_a_room_as_it_was_last_tuesday_and_what_became_of_its_lamp(
+def test_a_room_last_tuesday_and_the_fate_of_its_lamp(
     look: tuple[str, int], browser: Browser, home_assistant: HomeAssistant, tmp_path: Path
 ) -> None:
     folder = tmp_path / "service"

@@ -199,7 +199,7 @@ def test_memory_that_does_not_suffice_is_reported_and_recovered_from(
     assert service.stop()[0] == 0
 
 
-def test_a_service_that_was_stopped_for_a_while_claims_nothing_of_that_time(
+def test_a_service_suspended_for_a_while_claims_nothing_about_that_time(
     tmp_path: Path, source: Path, services: list[Service]
 ) -> None:
     service, address = serve(tmp_path, source, services)
@@ -239,7 +239,7 @@ def memory_group() -> Iterator[Path]:
 
 
 @pytest.mark.optional_server
-def test_what_the_kernel_kills_for_its_memory_goes_on_where_it_was(
+def test_a_service_killed_for_its_memory_resumes_after_a_restart(
     memory_group: Path, tmp_path: Path, source: Path, services: list[Service]
 ) -> None:
     service, address = serve(tmp_path, source, services)

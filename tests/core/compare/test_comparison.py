@@ -117,7 +117,7 @@ def test_an_unknown_start_time_is_not_replaced_by_the_current_time() -> None:
         ]
 
 
-def test_what_others_changed_was_found_when_the_replica_was_looked_at() -> None:
+def test_drift_dates_from_the_comparison_of_the_replica() -> None:
     desired = snapshot(ENTRY, device(1))
     have = snapshot(ENTRY, device(1, name="Mocked"))
     diff = compare(desired.home.hashes, have.home.hashes, desired.home.hashes, frozenset(REGISTRIES))

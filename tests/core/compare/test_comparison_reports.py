@@ -151,7 +151,7 @@ def delete_of(gone: Record, **given: object) -> Operation:
     return msgspec.structs.replace(operation, **given)
 
 
-def test_a_delete_says_how_home_assistant_showed_that_the_record_is_gone() -> None:
+def test_a_delete_gives_the_evidence_that_the_record_is_gone() -> None:
     key, operation = device(1).key, delete_of(device(1))
     assert reasons(operation, snapshot(ENTRY, removed=[key])) == ["Home Assistant lists it as deleted"]
     assert reasons(operation, snapshot(ENTRY)) == ["missing from this read for the first time"]

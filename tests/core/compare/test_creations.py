@@ -22,7 +22,7 @@ HOME = (
 
 
 @pytest.mark.parametrize("done", Outcome)
-def test_what_is_created_is_reported_as_it_would_be_among_others(
+def test_a_creation_is_reported_the_same_alone_and_among_others(
     monkeypatch: pytest.MonkeyPatch, done: Outcome
 ) -> None:
     desired = snapshot(*HOME)

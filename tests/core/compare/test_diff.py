@@ -66,7 +66,7 @@ def test_registries_that_were_not_read_are_not_compared() -> None:
     assert not compare({}, {K: "o"}, {K: "o"}, frozenset({"entity"})).differences
 
 
-def test_what_is_kept_or_was_not_read_hides_no_other_difference() -> None:
+def test_kept_or_unread_records_hide_no_other_difference() -> None:
     kept, unread, other = Key("area", "a"), Key("category", "a"), Key("entity", "a")
     registries = frozenset({"area", "entity"})
     found = compare({}, dict.fromkeys((kept, unread, other), "o"), {}, registries, kept=frozenset({kept}))

@@ -42,7 +42,7 @@ def test_without_rows_set_aside_nothing_is_kept() -> None:
     assert kept(home(), device(1)) == Kept()
 
 
-def test_a_row_that_says_its_id_keeps_that_and_no_other() -> None:
+def test_a_row_with_an_id_keeps_only_that_record() -> None:
     desired = home(aside=[odd("device", device(1).id)])
     assert kept(desired, device(1), device(2)) == Kept(frozenset({device(1).key}))
 
@@ -61,7 +61,7 @@ def test_a_row_without_an_id_keeps_every_missing_record_of_its_registry() -> Non
     assert kept(desired, device(3), entity(1)) == Kept()
 
 
-def test_what_home_assistant_says_is_gone_is_not_kept() -> None:
+def test_a_record_that_home_assistant_reports_as_gone_is_not_kept() -> None:
     desired = home(aside=[odd("device")], removed=[device(1).key])
     assert kept(desired, device(1)) == Kept()
 
@@ -87,7 +87,7 @@ def test_a_split_composite_device_is_gone_but_an_entity_with_its_id_is_not() -> 
     assert kept(desired, device(1), device(2), namesake) == Kept(frozenset({device(2).key, namesake.key}))
 
 
-def test_what_is_kept_and_cannot_be_read_stands_in_for_nothing() -> None:
+def test_an_unreadable_kept_row_does_not_stand_in() -> None:
     desired = home(aside=[odd("device", device(1).id)])
     found = Kept(frozenset({device(1).key}))
     rows = {device(1).key: StoredRow(device(1).key, {"name": ["no", "text"]})}
@@ -137,7 +137,7 @@ def test_an_entity_already_stored_beside_a_kept_row_does_not_clash() -> None:
         assert (heir.key in found.keys, found.surplus) == (bool(clashing), clashing)
 
 
-def test_what_the_list_does_not_know_stays_as_the_replica_has_it() -> None:
+def test_fields_missing_in_the_list_stay_as_in_the_replica() -> None:
     full = entity(1, device_class="power", aliases=(None, "Meter"), name="Old")
     listed = entity(1, name="New")
     desired = make_snapshot(
@@ -157,7 +157,7 @@ def test_what_the_list_does_not_know_stays_as_the_replica_has_it() -> None:
     assert found.home.records[entity(2).key] == entity(2)
 
 
-def test_what_another_program_put_there_is_not_kept() -> None:
+def test_a_foreign_row_is_not_kept() -> None:
     listed = entity(1)
     desired = make_snapshot(
         records=[listed],

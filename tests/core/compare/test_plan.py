@@ -88,7 +88,7 @@ def test_a_composite_device_moves_to_its_heir_and_the_other_parts_are_new() -> N
     assert (upsert.action, upsert.key) == (Action.UPSERT, second.key)
 
 
-def test_foreign_rows_are_reported_and_only_pruned_when_asked() -> None:
+def test_foreign_rows_are_reported_and_only_pruned_on_request() -> None:
     kept = plan_for(snapshot(ENTRY), device(1), applied=False)
     assert [o.action for o in kept.operations] == [Action.UPSERT]
     assert [row.key for row in kept.foreign] == [device(1).key]

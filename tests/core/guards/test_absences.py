@@ -45,7 +45,7 @@ def test_a_foreign_row_that_is_to_be_pruned_was_never_there_to_be_missed() -> No
     assert is_confirmed(foreign, HOME, {}, running(100), 60.0)
 
 
-def test_a_look_at_other_registries_confirms_nothing() -> None:
+def test_a_read_of_other_registries_confirms_nothing() -> None:
     earlier = snapshot(ENTRY, device(2), at=NOON - 60)
     newer = earlier.with_changes([], frozenset(), taken_at=NOON, listed=frozenset({"entity"}))
     first = running(100).look(NOON - 60)
@@ -71,7 +71,7 @@ def test_an_absence_keeps_its_beginning_while_the_wall_clock_is_set() -> None:
     assert track_absences(HOME, KNOWN, {GONE: first}, running(100, shift=-86_400)) == Absences()
 
 
-def test_how_long_the_next_look_has_to_wait() -> None:
+def test_the_wait_before_the_next_read() -> None:
     now = Look(NOON, "a", 100.0)
     assert wait_seconds(now, now=now, confirm=60) == pytest.approx(60, abs=0.03)
     assert wait_seconds(Look(5.0, "a", 70.0), now=now, confirm=60) == pytest.approx(30, abs=0.03)
@@ -96,12 +96,12 @@ def test_a_kept_record_is_neither_missing_nor_moot() -> None:
     assert track_absences(HOME, {}, {GONE: NOW}, Calendar(), kept=kept) == Absences(returned=kept)
 
 
-def test_what_is_listed_again_has_returned() -> None:
+def test_a_record_that_is_listed_again_has_returned() -> None:
     back = device(2).key
     assert track_absences(HOME, {}, {back: NOW}, Calendar()) == Absences(returned=frozenset({back}))
 
 
-def test_what_no_replica_holds_any_more_is_moot() -> None:
+def test_an_absence_of_a_record_in_no_replica_is_moot() -> None:
     assert track_absences(HOME, {}, {GONE: NOW}, Calendar()) == Absences(moot=frozenset({GONE}))
 
 

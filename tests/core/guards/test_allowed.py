@@ -26,7 +26,7 @@ def named(verdict: Verdict) -> str:
     return refusal.name
 
 
-def test_a_name_is_of_these_records_in_any_order_and_says_how_many() -> None:
+def test_a_name_covers_the_records_in_any_order_with_their_number() -> None:
     name = name_of_deletes(KEYS, NOON)
     assert name.startswith("3-")
     assert name_of_deletes(KEYS[::-1], NOON) == name
@@ -64,7 +64,7 @@ def test_a_name_ends_with_the_day_after() -> None:
     assert is_allowed(KEYS, begun + 2 * DAY - 1, [name])
 
 
-def test_what_a_guard_holds_is_carried_out_when_its_name_is_given() -> None:
+def test_held_deletes_are_applied_when_allowed_by_name() -> None:
     held = judge(snapshot(*MANY_GONE), HOME)
     assert [r.guard for r in held.refusals] == [GuardName.DELETE_RATIO]
     verdict = allowed(snapshot(*MANY_GONE), named(held))
@@ -85,7 +85,7 @@ def test_other_changes_do_not_change_the_name() -> None:
     assert len(allowed(changed, name).allowed) == 31
 
 
-def test_a_delete_that_is_allowed_still_waits_for_its_second_look() -> None:
+def test_an_allowed_delete_still_waits_for_its_second_read() -> None:
     name = named(judge(snapshot(*MANY_GONE), HOME))
     verdict = judge(snapshot(*MANY_GONE), HOME, Policy(allow_deletes=(name,)))
     assert (verdict.allowed, len(verdict.waiting), verdict.refusals) == ((), 30, ())

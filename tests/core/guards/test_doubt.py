@@ -110,13 +110,13 @@ def test_an_entity_keeps_the_area_of_its_devices_parent_while_that_is_missing() 
     assert sensor.key in {o.key for o in held}
 
 
-def test_a_device_with_an_area_of_its_own_goes_on_without_its_parent() -> None:
+def test_a_device_with_its_own_area_is_written_without_its_parent() -> None:
     child = device(3, parent_device_id=KITCHEN.id, area_id="attic")
     before = msgspec.structs.replace(child, area_id="hall")
     assert child.key in changed(judge(snapshot(*without(KITCHEN), child, health=STARTING), *HOME, before))
 
 
-def test_a_device_whose_integration_does_not_change_goes_on_without_its_config_entry() -> None:
+def test_a_device_with_an_unchanged_integration_is_written_without_its_config_entry() -> None:
     before = device(2, config_entry_id="more")
     renamed = msgspec.structs.replace(before, name="New")
     verdict = judge(snapshot(*without(device(2)), renamed, health=STARTING), *without(device(2)), before)
@@ -169,14 +169,14 @@ def test_a_doubtful_read_is_explained_with_the_next_step() -> None:
     assert untrusted_read(snapshot()) is None
 
 
-def test_what_rests_on_other_records_goes_on() -> None:
+def test_values_derived_from_other_records_are_written() -> None:
     renamed = [entity(3, name="New"), device(2, name="New"), *without(KITCHEN, device(2), LONELY)]
     verdict = judge(snapshot(*renamed, health=STARTING), *HOME)
     assert changed(verdict) == keys(LONELY, device(2), SWITCH)
     assert {o.key for o in verdict.held} == keys(KITCHEN, LAMP)
 
 
-def test_what_a_missing_device_does_not_decide_is_written() -> None:
+def test_values_independent_of_a_missing_device_are_written() -> None:
     disabled = entity(1, device_id=KITCHEN.id, disabled_by="user", area_id="attic")
     before = msgspec.structs.replace(LAMP, area_id="attic")
     home = [before, *without(LAMP)]

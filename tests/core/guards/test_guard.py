@@ -63,7 +63,7 @@ def test_a_first_absence_waits_and_is_no_refusal(absences: dict[Key, float]) -> 
     assert (verdict.allowed, verdict.refusals) == ((), ())
 
 
-def test_what_home_assistant_lists_as_deleted_needs_no_second_read() -> None:
+def test_a_record_listed_as_deleted_needs_no_second_read() -> None:
     verdict = judge(snapshot(*ONE_GONE, removed=[GONE_KEY]), HOME, Policy())
     assert [o.key for o in verdict.allowed] == [GONE_KEY]
 
@@ -107,13 +107,13 @@ FIRST_LOOK = Policy()
         (msgspec.structs.replace(RUNNING, corrupt_stores=("core.device_registry",)), "storage_corruption"),
     ],
 )
-def test_a_doubtful_state_is_reported_at_the_first_look(health: SourceHealth, guard: str) -> None:
+def test_a_doubtful_state_is_reported_at_the_first_read(health: SourceHealth, guard: str) -> None:
     verdict = judge(snapshot(*ONE_GONE, health=health), HOME, FIRST_LOOK)
     assert [(r.guard, r.held) for r in verdict.refusals] == [(guard, 1)]
     assert ([o.key for o in verdict.held], verdict.waiting) == ([GONE_KEY], ())
 
 
-def test_an_empty_registry_is_reported_at_the_first_look() -> None:
+def test_an_empty_registry_is_reported_at_the_first_read() -> None:
     verdict = judge(snapshot(*(r for r in HOME if r.key.registry != "device")), HOME, FIRST_LOOK)
     assert [(r.guard, r.held) for r in verdict.refusals] == [("empty_source", 40)]
 
@@ -254,7 +254,7 @@ def test_a_chain_of_renames_waits_as_a_whole_for_the_row_that_may_not_go() -> No
     assert {o.key for o in verdict.allowed} == {renamed[2].key}
 
 
-def test_a_later_look_at_something_else_confirms_no_absence() -> None:
+def test_a_later_read_of_other_registries_confirms_no_absence() -> None:
     policy = Policy()
     first = snapshot(*ONE_GONE)
     look = partial(first.with_changes, [], [], taken_at=NOON + 600)
@@ -282,7 +282,7 @@ def test_a_composite_split_is_no_mass_delete() -> None:
     assert verdict.refusals == ()
 
 
-def test_a_composite_split_is_evidence_at_the_first_look() -> None:
+def test_a_composite_split_is_evidence_at_the_first_read() -> None:
     # Its parts are there already, so there is nothing left to move the row to.
     parts = [device(101), device(102)]
     splits = {device(1).id: tuple(part.id for part in parts)}

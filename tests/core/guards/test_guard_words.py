@@ -146,7 +146,7 @@ def test_dependants_of_a_missing_record_are_held_by_the_guard_that_doubts_the_re
     assert derived_held(*without, are_booked=False).held == ()
 
 
-def test_a_read_in_doubt_says_nothing_where_it_holds_nothing() -> None:
+def test_a_doubtful_read_that_holds_nothing_is_not_reported() -> None:
     starting = msgspec.structs.replace(RUNNING, state="STARTING")
     lonely = msgspec.structs.replace(LONELY, icon="mdi:lamp")
     verdict = derived_held(*(r for r in DERIVING if r is not LONELY), lonely, health=starting)

@@ -52,7 +52,7 @@ def test_a_home_that_replaces_its_entries_one_by_one_stays_the_same() -> None:
     assert homes.know(frozenset({"e0"}))
 
 
-def test_what_is_remembered_is_bounded_and_all_that_is_listed_stays() -> None:
+def test_the_remembered_config_entries_are_bounded_and_listed_ones_stay() -> None:
     timed = [f"01{number:024}" for number in range(instance.OTHERS_MAX + 500)]
     old = [f"f{number:031x}" for number in range(50)]
     homes = KnownHomes().after(frozenset({*old, timed[0]}))
@@ -83,7 +83,7 @@ def test_an_accepted_other_home_replaces_the_known_one() -> None:
     assert not KnownHomes(ledger=OTHERS, held=OURS | OTHERS).know(OURS)
 
 
-def test_what_is_known_already_is_not_remembered_again() -> None:
+def test_a_known_home_is_not_remembered_again() -> None:
     homes = KnownHomes(own=OURS)
     assert homes.after(frozenset({"a1"})) is homes
     assert homes.after(OURS) is homes

@@ -84,7 +84,7 @@ def test_without_the_config_entries_a_home_is_identified_by_their_records() -> N
     assert [o.key for o in verdict.held] == [device(1).key]
 
 
-def test_categories_of_a_scope_that_was_not_asked_for_are_not_missing() -> None:
+def test_categories_of_an_unrequested_scope_are_not_missing() -> None:
     others = [r for r in HOME if r is not CATEGORY]
     read = read_without(records=others, scopes=frozenset({"script"}))
     assert guards(judge(read, HOME)) == [("registry_unread", 1)]
@@ -110,7 +110,7 @@ def test_all_that_was_not_read_is_named_and_how_much_of_it_is_known() -> None:
     )
 
 
-def test_who_says_that_it_is_empty_is_believed() -> None:
+def test_a_registry_declared_empty_by_the_user_counts_as_empty() -> None:
     read = read_without("label", records=HOME).with_unread_as_empty()
     verdict = judge(read, HOME)
     assert (verdict.refusals, [o.key for o in verdict.allowed]) == ((), [LABEL.key])
@@ -133,7 +133,7 @@ def test_state_that_cannot_be_read_holds_deletes_and_nothing_else() -> None:
     assert Key("device", device(2).id) in {o.key for o in verdict.allowed}
 
 
-def test_what_is_made_without_the_registry_that_was_not_read_goes_on() -> None:
+def test_values_independent_of_the_unread_registry_are_written() -> None:
     renamed = device(1, name="New")
     rest = [renamed if record.key == renamed.key else record for record in HOME]
     verdict = judge(read_without("label", records=rest), HOME)

@@ -30,7 +30,7 @@ def test_it_never_overflows() -> None:
     assert {backoff.next_delay_within(60) for _ in range(3000)} == {1, 2, 4, 8, 16, 32, 60}
 
 
-def test_what_trying_again_does_not_mend_waits_longest() -> None:
+def test_an_error_that_a_retry_cannot_fix_waits_longest() -> None:
     assert Backoff(1, 60, lambda: 1.0).longest_delay() == 60
 
 

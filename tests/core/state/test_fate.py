@@ -75,7 +75,7 @@ def test_a_row_that_is_gone_without_having_been_deleted_is_lost(formers: list[Fo
     )
 
 
-def test_of_several_the_one_that_is_there_counts_and_else_the_newest() -> None:
+def test_an_existing_holder_counts_before_the_newest_former_one() -> None:
     both = [Former(KEY, NOON), Former(OTHER, NOON + 1, NOON + 1)]
     there, gone = fate_of(OLD, both, {KEY: "light.new"}), fate_of(OLD, both, {})
     assert there is not None
@@ -156,7 +156,7 @@ class Timelines:
         return [Revision(key, at, op, 1, "1:x", "run", {"entity_id": name}) for at, op, name in found]
 
 
-def test_of_one_holder_the_newest_version_says_enough() -> None:
+def test_the_newest_version_of_a_single_holder_suffices() -> None:
     timelines = Timelines(e1=[(NOON, "create", OLD), (NOON + 1, "update", "light.new")])
     assert list(recorded_formers(OLD, [], [KEY], timelines.newest)) == [Former(KEY, NOON + 1)]
     assert list(recorded_formers("light.new", [KEY], [KEY], timelines.newest)) == [
@@ -165,7 +165,7 @@ def test_of_one_holder_the_newest_version_says_enough() -> None:
     assert timelines.asked == [("e1", 1), ("e1", 1)]
 
 
-def test_of_several_holders_each_says_until_when_it_had_the_name() -> None:
+def test_each_of_several_holders_has_the_time_until_it_held_the_name() -> None:
     timelines = Timelines(
         e1=[(NOON, "create", OLD), (NOON + 1, "update", "light.new"), (NOON + 2, "update", "light.newer")],
         e2=[(NOON + 3, "create", OLD), (NOON + 4, "delete", OLD)],

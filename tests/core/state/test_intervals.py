@@ -21,7 +21,7 @@ def test_a_wait_is_shorter_or_longer_by_the_share_that_is_set(draw: float, waite
         (Intervals(verify_seconds=100, jitter_ratio=0.25), Freshness(1200, 60, 185)),
     ],
 )
-def test_what_is_known_counts_for_two_full_looks_and_three_heartbeats(
+def test_knowledge_is_valid_for_two_full_reads_and_three_heartbeats(
     intervals: Intervals, freshness: Freshness
 ) -> None:
     assert intervals.freshness == freshness

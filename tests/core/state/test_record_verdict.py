@@ -73,7 +73,7 @@ def test_a_lost_record_is_gone_since_it_was_missed_and_not_since_it_was_written(
     assert verdict(out_of_sync(waiting)).of_row(NOW - 3600).since == waiting.since
 
 
-def test_what_no_store_has_any_more_is_gone_since_its_last_version() -> None:
+def test_a_record_in_no_store_is_gone_since_its_last_version() -> None:
     gone = Verdicts(status(out_of_sync()), NOW, FRESHNESS).of(Key("device", "lamp"), has_row=False)
     assert (gone.state, gone.cause, gone.command, gone.differs) == (State.GONE, None, None, ())
     assert gone.reasons == ("Neither Home Assistant nor a store has it any more.",)

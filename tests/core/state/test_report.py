@@ -61,7 +61,7 @@ def test_a_difference_is_first_found_by_the_pass_that_first_shows_of_it() -> Non
     ]
 
 
-def test_a_difference_that_goes_on_does_not_begin_again() -> None:
+def test_a_continuing_difference_keeps_its_start() -> None:
     found: dict[FoundKey, float] = {}
 
     def reported(at: float, since: float | None, shift: float = 0.0, **fields: object) -> float | None:
@@ -110,7 +110,7 @@ def test_up_to_the_limit_all_that_was_written_is_kept() -> None:
     assert len(without_many_applied(report(held, *applied, one)).records) == 1
 
 
-def test_what_was_written_differs_no_longer() -> None:
+def test_an_applied_record_no_longer_differs() -> None:
     made = report(
         changed("Lamp", outcome=Outcome.APPLIED),
         changed("Sun", outcome=Outcome.HELD),

@@ -61,7 +61,7 @@ def test_the_word_for_the_whole(replicas: tuple[ReplicaStatus, ...], expected: s
     assert status_word(status(*replicas), 100.0, FRESHNESS) == expected
 
 
-def test_the_whole_is_not_in_sync_while_a_pass_could_not_look_everywhere() -> None:
+def test_the_status_is_not_in_sync_while_a_pass_could_not_compare_everything() -> None:
     failed = report(errors=(ErrorReport("sqlite", "away", "", transient=True),))
     for replica, last, word in (
         (in_sync(), report(), "in_sync"),

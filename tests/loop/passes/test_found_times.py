@@ -128,7 +128,7 @@ async def test_of_more_the_oldest_are_remembered() -> None:
     assert (len(found), FOREIGN.id in {key[2] for key in found}) == (FOUND_MAX, True)
 
 
-async def test_times_are_reported_by_the_wall_clock_as_it_is_set_now() -> None:
+async def test_times_are_reported_by_the_current_wall_clock() -> None:
     report, calendar = await _report(with_foreign()), Calendar(shift=3600.0)
     assert FoundTimes(MemoryLedger(), "memory").date(report, clock(), calendar).records[0].since == (
         clock() + 3600

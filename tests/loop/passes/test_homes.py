@@ -37,7 +37,7 @@ class HomelyReplica(MemoryReplica):
 ENTRY = {Key("config_entry", "a"): "1:x"}
 
 
-def test_all_that_remember_are_asked(tmp_path: Path) -> None:
+def test_the_memories_of_the_replica_and_the_ledger_are_read(tmp_path: Path) -> None:
     ledger, history = MemoryLedger(), open_history(tmp_path / "h.db")
     ledger.versions["other"] = dict(ENTRY)
     history.remember_home(frozenset({"b"}))

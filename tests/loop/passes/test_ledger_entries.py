@@ -84,7 +84,7 @@ async def test_an_older_store_is_brought_up_to_date_and_its_rows_are_no_drift() 
     assert causes(await one_pass(first, ledger, NEW, "a")) == {"drift": 1}
 
 
-async def test_what_is_booked_of_another_store_is_forgotten() -> None:
+async def test_ledger_entries_of_another_store_are_forgotten() -> None:
     ledger = PlacedLedger()
     await one_pass(MemoryReplica(), ledger, snapshot(ENTRY, device(1), device(9)), "a")
     await one_pass(MemoryReplica(), ledger, OLD, "b")

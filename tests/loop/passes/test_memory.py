@@ -51,7 +51,7 @@ def test_versions_that_are_the_homes_are_held_once_and_never_changed() -> None:
 
 
 @given(homes(), homes())
-def test_what_was_written_is_followed_where_the_versions_are_the_homes(
+def test_writes_are_tracked_if_the_versions_are_those_of_the_home(
     old: list[Record], new: list[Record]
 ) -> None:
     replica, applied = filled(old)
@@ -70,7 +70,7 @@ def test_what_was_written_is_followed_where_the_versions_are_the_homes(
     assert before == kept
 
 
-def test_what_was_written_as_planned_is_not_compared_again() -> None:
+def test_rows_written_as_planned_are_not_compared_again() -> None:
     replica, applied = filled([device(1)])
     memory = ReplicaMemory(0, replica.observe().versions, applied)
     desired = snapshot(device(1), device(2), device(3))
@@ -95,7 +95,7 @@ def test_a_row_that_lost_its_entity_id_is_remembered_if_the_store_keeps_it(
     assert memory.counts["entity"] == 1 + stays
 
 
-def test_a_row_is_read_again_only_when_another_version_of_it_stands_there() -> None:
+def test_a_row_is_read_again_only_if_its_version_changed() -> None:
     first, second = device(1).key, device(2).key
     memory = ReplicaMemory(0, {first: "v1", second: "v1"}, {})
     asked: list[set[Key]] = []
@@ -152,7 +152,7 @@ def test_rows_of_other_programs_are_remembered_under_the_keys_that_they_were_giv
     assert (memory.versions, memory.aliases) == ({owner: "v1"}, {owner: stranger})
 
 
-def test_equal_versions_are_shared_and_others_stay_what_they_are() -> None:
+def test_equal_versions_are_shared_and_others_are_unchanged() -> None:
     key, version = device(1).key, "".join(["v", "1"])
     memory = ReplicaMemory(0, {key: "v1"}, {key: "v0"})
     memory.share({key: version})
@@ -166,7 +166,7 @@ def test_equal_versions_are_shared_and_others_stay_what_they_are() -> None:
     assert not memory.is_equal({key: "v2"})
 
 
-def test_what_another_process_left_equal_is_known_without_a_look() -> None:
+def test_rows_left_equal_by_another_process_are_known_without_a_read() -> None:
     versions, counts = {device(1).key: "v1"}, Counter({"device": 1})
     memory = ReplicaMemory.recalled(7, versions, counts, KnownHomes(own=frozenset({"e"})))
     assert (memory.data_version, memory.counts, memory.homes.own) == (7, counts, frozenset({"e"}))
@@ -178,7 +178,7 @@ def test_what_another_process_left_equal_is_known_without_a_look() -> None:
     assert list(widened.keys) == [device(2).key]
 
 
-def test_what_any_of_the_replicas_holds_of_ours_is_known() -> None:
+def test_a_record_of_ours_in_any_replica_is_known() -> None:
     one, two = device(1).key, device(2).key
     first, second = ReplicaMemory(0, {}, {one: "a"}), ReplicaMemory(0, {}, {one: "b", two: "c"})
     assert known_to([first]) is first.applied
@@ -186,7 +186,7 @@ def test_what_any_of_the_replicas_holds_of_ours_is_known() -> None:
     assert dict(known_to([])) == {}
 
 
-def test_what_was_never_compared_is_not_taken_for_known() -> None:
+def test_rows_that_were_never_compared_do_not_count_as_known() -> None:
     memory = ReplicaMemory(0, {}, {})
     assert memory.order is None, "asked for, and not taken for empty"
     assert (memory.differences, memory.standing, memory.reported) == ({}, {}, {})
@@ -194,7 +194,7 @@ def test_what_was_never_compared_is_not_taken_for_known() -> None:
     assert memory.widened(since) is None, "it is unknown what was left before the first pass"
 
 
-def test_what_a_pass_was_not_allowed_to_do_stands_for_the_next_one() -> None:
+def test_held_operations_remain_for_the_next_pass() -> None:
     replica, applied = filled([device(3)])
     memory = ReplicaMemory(0, replica.observe().versions, applied)
     plan = plan_to(snapshot(device(1), device(2), device(3)), replica, applied)

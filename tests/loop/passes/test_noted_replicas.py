@@ -62,9 +62,7 @@ async def test_without_a_cache_rows_that_are_as_noted_are_not_judged_one_by_one(
         ]
     ),
 )
-async def test_what_was_noted_of_rows_is_not_believed_where_anything_is_another(
-    home: Home, statement: str
-) -> None:
+async def test_a_note_about_rows_is_ignored_if_anything_differs(home: Home, statement: str) -> None:
     await home.run()
     PassCacheFile(home.path).remove()
     home.sql(statement)

@@ -51,7 +51,7 @@ def test_an_order_is_kept_when_it_changes_and_not_again(tmp_path: Path) -> None:
     assert (tmp_path / "h.db").read_bytes() == before
 
 
-def test_what_was_not_read_keeps_its_order_and_a_core_without_one_ends_it(tmp_path: Path) -> None:
+def test_unread_registries_keep_their_order_and_a_core_without_one_removes_it(tmp_path: Path) -> None:
     history, memory = open_history(tmp_path / "h.db"), ReplicaMemory(None, {}, {})
     remember_order(history, memory, home("ba"), run_of(history, home("ba")))
     part = home("ab").only(frozenset({"floor"}))
@@ -70,7 +70,7 @@ def test_an_order_is_nothing_to_a_replica_without_and_makes_no_file(tmp_path: Pa
     assert not (tmp_path / "h.db").exists()
 
 
-def test_an_order_is_kept_of_a_run_and_asked_for_once() -> None:
+def test_the_order_of_a_run_is_kept_and_read_once() -> None:
     replica, memory = OrderlyReplica(), ReplicaMemory(None, {}, {})
     runs = {order: run_of(replica, home(order), run_id=order) for order in ("ab", "ba")}
     for order in ("ab", "ba", "ba"):

@@ -174,7 +174,7 @@ async def test_confirm_deletes_keeps_records_that_returned_in_between(home: Home
     assert entity(2).key in home.rows.rows
 
 
-async def test_recovery_mode_deletes_nothing_and_says_why(home: Home) -> None:
+async def test_recovery_mode_deletes_nothing_and_gives_the_reason(home: Home) -> None:
     await home.run(snapshot(*HOME))
     before = dict(home.rows.rows)
     recovery = msgspec.structs.replace(RUNNING, recovery_mode=True)
@@ -279,7 +279,7 @@ async def test_a_warm_pass_reads_no_replica_and_writes_the_changes(home: Home) -
     assert (await home.warm_pass(snapshot(*HOME[:-1], entity(2, name="New")))).records == ()
 
 
-async def test_a_warm_pass_looks_again_when_another_program_wrote(home: Home) -> None:
+async def test_a_warm_pass_compares_again_after_a_write_by_another_program(home: Home) -> None:
     await home.warm_pass(snapshot(*HOME))
     home.rows.edit(device(2).key, name="Mocked")
     (found,) = (await home.warm_pass(snapshot(*HOME))).records
@@ -295,7 +295,7 @@ async def test_a_verifying_pass_trusts_no_memory(home: Home) -> None:
     assert (found.replica, found.cause) == ("records", "drift")
 
 
-async def test_a_write_with_unknown_outcome_is_looked_at_again(home: Home) -> None:
+async def test_a_write_with_unknown_outcome_is_compared_again(home: Home) -> None:
     await home.warm_pass(snapshot(*HOME))
     home.records.fail_apply_with = ReplicaUnavailable("records", "cut off")
     failed = await home.warm_pass(snapshot(*HOME, entity(3)))

@@ -249,7 +249,7 @@ def test_everything_in_an_exclusive_replica_is_ours() -> None:
     assert orphan_after_a_take_over(MemoryReplica(stores_derived=False)).cause == Cause.FOREIGN
 
 
-def test_what_a_later_owner_wrote_is_no_drift_when_the_home_comes_back() -> None:
+def test_rows_of_a_later_owner_are_no_drift_when_the_home_comes_back() -> None:
     here, elsewhere = MemoryLedger(), MemoryLedger()
     replica = ExclusiveReplica(stores_derived=False)
     lamps = (device(1, name="Lamp"), device(2), device(3))
@@ -275,7 +275,7 @@ def test_what_a_later_owner_wrote_is_no_drift_when_the_home_comes_back() -> None
     assert drift.cause == Cause.DRIFT
 
 
-def test_what_a_first_write_left_that_was_cut_off_is_ours() -> None:
+def test_rows_of_an_interrupted_first_write_are_ours() -> None:
     replica, ledger = CutOffReplica(stores_derived=False), MemoryLedger()
     before, after = snapshot(ENTRY, device(1), device(2)), snapshot(ENTRY, device(1, name="Lamp"))
     Stand(before, stores_derived=False, replica=replica, ledger=ledger)

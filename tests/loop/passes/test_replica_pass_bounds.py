@@ -116,7 +116,7 @@ def test_rows_of_an_earlier_owner_are_pending_even_if_changed_or_missing_in_the_
     }
 
 
-def test_what_depends_on_a_delete_that_waits_waits_too_and_is_held_by_no_guard() -> None:
+def test_dependants_of_a_waiting_delete_wait_too_without_a_guard() -> None:
     others = [ENTRY, entity(2), *(device(n) for n in range(50))]
     stand = Stand(snapshot(*others, entity(1, device_id=device(1).id), at=NOON), stores_derived=True)
     found = one_pass(stand, snapshot(*others, at=NOON), delete_confirm_seconds=3600)
@@ -243,7 +243,7 @@ def test_a_pass_that_reads_all_rows_computes_the_digest_from_them() -> None:
     assert (replica.observed, replica.digests) == (2, [False])
 
 
-def test_what_a_first_write_left_that_was_cut_off_is_booked_as_under_way() -> None:
+def test_rows_of_an_interrupted_first_write_are_marked_as_in_progress() -> None:
     class CutOff(MemoryReplica):
         def apply(self, *_args: Any) -> None:
             raise ReplicaUnavailable(self.name, "cut off")

@@ -169,7 +169,7 @@ def odd_home(*records: Record, aside: SetAside | None = None, partly: Key | None
     )
 
 
-def test_what_a_read_does_not_know_stays_as_the_replica_has_it() -> None:
+def test_records_that_a_read_does_not_know_stay_as_in_the_replica() -> None:
     replica, ledger = MemoryReplica(), MemoryLedger()
     filled(replica, ledger, entity(1, device_class="power"))
     work = begin(odd_home(entity(1), partly=entity(1).key), replica, ledger)
@@ -228,7 +228,7 @@ def test_after_a_complete_pass_only_changes_are_compared() -> None:
     assert left_by(snapshot(ENTRY, device(1), device(2, name="Lamp"), entity(1))) == {CHANGED}
 
 
-def test_what_was_only_observed_or_waits_or_is_held_is_looked_at_again() -> None:
+def test_observed_waiting_and_held_records_are_compared_again() -> None:
     renamed = snapshot(ENTRY, device(1), device(2, name="Lamp"), entity(1))
     smaller = [ENTRY, device(1), entity(1)]
     starting = msgspec.structs.replace(RUNNING, state="STARTING")
@@ -237,7 +237,7 @@ def test_what_was_only_observed_or_waits_or_is_held_is_looked_at_again() -> None
     assert left_by(snapshot(*smaller, health=starting)) == {CHANGED, device(2).key}
 
 
-def test_what_is_left_of_a_home_with_odd_rows_may_be_any_of_its_records() -> None:
+def test_an_unidentified_odd_row_may_be_any_record_of_the_home() -> None:
     renamed = odd_home(device(1), device(2, name="Lamp"), entity(1), partly=entity(1).key)
     assert left_by(renamed) == {CHANGED}
     assert left_by(renamed, "observe") is None
@@ -252,7 +252,7 @@ def test_all_records_are_compared_while_more_rows_are_kept_than_set_aside() -> N
     assert left_by(odd_home(entity(1), aside=NAMELESS)) is None
 
 
-def test_what_may_be_a_row_set_aside_is_not_missing() -> None:
+def test_a_record_that_a_set_aside_row_may_describe_is_not_missing() -> None:
     stand = Stand(HOME, stores_derived=False)
     without, odd = [device(2), entity(1)], odd_home(device(2), entity(1), aside=NAMELESS)
     stand.one_pass(odd, "apply")
@@ -271,7 +271,7 @@ def test_a_foreign_row_may_be_adopted_by_any_entity() -> None:
     assert next_looks_at(stand, HOME) is None
 
 
-def test_without_the_ledger_every_record_is_looked_at_again() -> None:
+def test_without_the_ledger_every_record_is_compared_again() -> None:
     stand = Stand(HOME, stores_derived=False)
     stand.memories.clear()
     stand.ledger.fail_with = ReplicaUnavailable("ledger", "away")

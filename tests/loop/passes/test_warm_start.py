@@ -75,7 +75,7 @@ async def home(tmp_path: Path) -> AsyncIterator[Home]:
         yield Home(core, tmp_path)
 
 
-async def test_the_pass_after_a_first_fill_is_cut_short_and_says_the_same(home: Home) -> None:
+async def test_the_pass_after_a_first_fill_is_shortened_and_reports_the_same(home: Home) -> None:
     first = await home.run()
     before = home.sql("SELECT * FROM reconcile_meta"), home.path.stat().st_mtime_ns
     (filled,) = first.replicas
@@ -226,7 +226,7 @@ async def test_a_history_that_was_moved_is_compared_as_one_without_a_cache_is(
         history.close()
 
 
-async def test_rows_written_by_another_program_during_the_pass_are_looked_at_in_the_next(
+async def test_rows_written_by_another_program_during_a_pass_are_compared_in_the_next(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write = SqliteRows.apply
