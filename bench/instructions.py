@@ -1,4 +1,4 @@
-"""Instructions of five hot paths, held below ceilings: what time does not show on a machine that does other things as well.
+"""Instructions of five hot paths, held below ceilings: a measure that holds on a busy machine, where time does not.
 
     python -m bench.instructions [--entities 1300]
 

@@ -1,4 +1,4 @@
-"""Which tests can run here: those whose server or program is there, and long ones where they were asked for."""
+"""Which tests can run here: those with their server or program installed, and long ones on request."""
 
 import os
 from typing import NoReturn

@@ -1,4 +1,4 @@
-"""Charges a test for what it leaves to the garbage collector, rather than a later one that happens to make it run.
+"""Blames objects left to the garbage collector on the test that left them, not on a later one.
 
 A file or socket in a reference cycle is closed by the collector, in a later test that makes enough objects. Python
 warns about it there, and a warning fails a test.

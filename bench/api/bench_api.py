@@ -1,4 +1,4 @@
-"""The API's queries: what each costs the server.
+"""The API's queries: the server's cost of each.
 
     python -m bench.api.bench_api [--entities 20000]
 

@@ -1,4 +1,4 @@
-"""The page: what one response costs the server, and how much a browser loads.
+"""The page: the server's cost of one response, and the bytes that a browser loads.
 
     python -m bench.api.bench_page [--entities 20000]
 

@@ -1,4 +1,4 @@
-"""Whole passes in process beside the floor: what reconciling costs over merely splitting and hashing the bytes.
+"""Whole passes in process beside the floor: the cost of reconciling beyond splitting and hashing the bytes.
 
     python -m bench.passes.bench_pass [--sizes 1300,20000]
 

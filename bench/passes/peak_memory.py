@@ -29,7 +29,7 @@ class FileConnection:
         self._part = 0
 
     async def command(self, command_type: str, /, **_: object) -> msgspec.Raw:
-        """The answer; those to get_entries come in the order in which they are asked for."""
+        """The answer; those to get_entries come in the order of the requests."""
         name = file_name(command_type)
         if command_type == ENTITY_ENTRIES:
             name += f"-{self._part}"

@@ -160,5 +160,5 @@ RIVALS: dict[str, Rival] = {
     "sqlite-utils, upsert and delete": sqlite_utils_upsert,
     "dlt, merge": dlt_merge,
 }
-# Half a minute for 20,000 entities; measured only when asked for.
+# Half a minute for 20,000 entities; measured only on request.
 SLOW = frozenset({"dlt, merge"})

@@ -1,4 +1,4 @@
-"""Whole processes: what a person at the terminal waits for, and what the service costs a machine.
+"""Whole processes: how long a user at the terminal waits, and the service's load on a machine.
 
     python -m bench.service.bench_processes [--entities 20000] [--idle-seconds 30]
 
@@ -180,7 +180,7 @@ def service(folder: Path, source: str, **variables: str) -> Iterator[Process]:
 
 
 def service_figures(entities: int, idle_seconds: float) -> list[Figure]:
-    """Memory, idle CPU, and the cost of being asked."""
+    """Memory, idle CPU, and the cost of requests."""
     text = f"{entities:,} entities"
     figures = []
     with recorded(entities) as folder:

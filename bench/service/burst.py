@@ -76,7 +76,7 @@ class Watched:
             thread.join()
 
     async def rename(self) -> float:
-        """Seconds until the row of an area that was just renamed says so."""
+        """Seconds until the row of an area that was just renamed shows the new name."""
         self._number += 1
         name = f"Renamed {self._number}"
         self.fake.answers[AREAS][0]["name"] = name

@@ -180,7 +180,7 @@ def _fold(store: ViewStore, folding: Folding, chunk: list[PlacedEntry]) -> float
 
 
 def questions(reader: ViewReader) -> dict[str, Callable[[], object]]:
-    """What is asked, by what it is called."""
+    """The requests by name."""
 
     def ask(**given: object) -> Callable[[], object]:
         query = msgspec.convert(given, ViewedDevicesQuery)
@@ -250,7 +250,7 @@ def main() -> None:
 
 
 def _worst(path: Path, name: str) -> tuple[float, float]:
-    """The worst processor time of a question, ms: by a process that has read nothing of the file yet, and asked again."""
+    """The worst processor time of a question, ms: in a process that has not read the file yet, and on repetition."""
     took = []
     for _ in range(ROUNDS):
         reader = ViewReader(path)

@@ -1,4 +1,4 @@
-"""What a home costs among many in one process, and whether those that misbehave harm the others.
+"""The cost of one home among many in a process, and whether faulty ones harm the others.
 
 Input: seeded homes of one size (`tests.fakes.many_homes` plays them over real websockets in a process of its own), rows and
 history file each, one process of `reconcile serve` with `sites.directory`. Measured of that process: CPU from its start until
@@ -87,14 +87,14 @@ class Service:
             return json.load(answer)
 
     def loop_lag(self) -> float:
-        """How late the event loop was since this was asked, ms."""
+        """The event loop's lag since the last call, ms."""
         with urllib.request.urlopen(self.address + "/metrics", timeout=60) as answer:  # noqa: S310
             text = answer.read().decode()
         line = next(line for line in text.splitlines() if line.startswith("reconcile_event_loop_lag"))
         return float(line.split()[1]) * 1000
 
     def longest_turn(self) -> tuple[float, str]:
-        """The longest callback of the event loop since this was asked: its processor time, ms, and its name."""
+        """The longest callback of the event loop since the last call: its processor time, ms, and its name."""
         self._turns.unlink(missing_ok=True)
         self.process.send_signal(signal.SIGUSR1)
         until = time.monotonic() + _TURNS_SECONDS_MAX

@@ -44,7 +44,7 @@ _PLAIN = f"""SELECT "id","hash" FROM {_MEASUREMENTS} WHERE "site"='{SITE}' AND t
 
 
 class CountingWire:
-    """Counts what is asked of a wire, and how often a write or a scan is about run markers only."""
+    """Counts the requests of a wire, and how often a write or a scan is about run markers only."""
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire

@@ -1,4 +1,4 @@
-"""A history of years: what a version costs, how long a page takes, and how long forgetting keeps an event waiting.
+"""A history of years: the size of a version, the time of a page, and the delay of an event by compaction.
 
 Input: the entities of a seeded home, written by the engine and renamed for twenty passes; then one of them with 200,000
 versions, spread over 400 days. Method: the file's growth by the versions written; a page is 100 versions from the middle

@@ -1,4 +1,4 @@
-"""A filled store, an application over it, and clients for both: what the tests of the API share."""
+"""A filled store, an application over it, and clients for both, shared by the API's tests."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence

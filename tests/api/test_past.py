@@ -1,4 +1,4 @@
-"""The home as it was: what `at` shows equals what the rows showed then, filters included."""
+"""The home in the past: `at` shows the same as the rows did then, filters included."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The engine's adapters keep the API's contracts: the type checker says so, and their methods are there."""
+"""The engine's adapters keep the API's contracts: the type checker confirms it, and their methods exist."""
 
 from collections.abc import Callable
 

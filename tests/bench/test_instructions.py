@@ -1,4 +1,4 @@
-"""The guard against slower code: what callgrind says is read, and what is above a ceiling ends with a failure."""
+"""The guard against slower code: callgrind's output is read, and a figure above its ceiling is a failure."""
 
 import sys
 from unittest import mock

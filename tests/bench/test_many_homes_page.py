@@ -1,4 +1,4 @@
-"""What the page about many homes says they need is what was measured."""
+"""The figures on the page about many homes are the measured ones."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`bench/README.md` is what its template and the kept figures give, and figures are the worst of their runs."""
+"""`bench/README.md` is rendered from its template and the kept figures, and figures are the worst of their runs."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The benchmarks' input is what they say it is, and the passes that they time do their job."""
+"""The benchmarks' input is as described, and the timed passes do their job."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The command in this process, on an empty machine: what conftests of command line tests import as fixtures."""
+"""The command in this process, on an empty machine, as fixtures for the command line tests."""
 
 import os
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Hand-made reports, from which the exact-output tests start."""
+"""Hand-made reports for the tests of exact output."""
 
 from datetime import datetime
 from typing import Any

@@ -1,4 +1,4 @@
-"""Real shells, asked what they make of a line when Tab is pressed.
+"""Real shells, and how they complete a line when Tab is pressed.
 
 bash and zsh complete in a terminal only, so they get one: a line is typed, Tab and Enter are pressed, and what was run is what was
 completed. fish says it when asked. In the folder, which stands first on the PATH, is a `reconcile` that prints its arguments;

@@ -1,4 +1,4 @@
-"""The command as a process: what it loads, and what its streams and exit code say."""
+"""The command as a process: its imports, streams and exit code."""
 
 import os
 import subprocess

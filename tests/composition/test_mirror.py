@@ -1,4 +1,4 @@
-"""The mirror of one home holds its files open, and releases what SQLite remembers of them."""
+"""The mirror of one home holds its files open, and releases SQLite's page caches."""
 
 from pathlib import Path
 

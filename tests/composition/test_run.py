@@ -1,4 +1,4 @@
-"""Wiring: every form of a source is found by its URI, and what cannot be opened says what to set."""
+"""Wiring: every form of a source is found by its URI, and an error names the setting to change."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What names a source, and what is said where nothing does."""
+"""The ways to name a source, and the error without one."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Sources are opened in an event loop, so what they need is loaded before, in a thread."""
+"""Sources are opened in an event loop, so their modules are loaded before, in a thread."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""What msgspec refuses is said in words for people."""
+"""Errors of msgspec are reworded for users."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal

@@ -1,4 +1,4 @@
-"""The words of reports: what is written, and which is the most alarming."""
+"""The words of reports: their spelling, and which is the most severe."""
 
 import msgspec
 import pytest

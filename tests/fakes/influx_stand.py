@@ -1,4 +1,4 @@
-"""The InfluxDB replica on a wire in memory, and what belongs to it."""
+"""The InfluxDB replica on a wire in memory, with its ledger and clock."""
 
 from pathlib import Path
 

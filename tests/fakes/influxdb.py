@@ -66,7 +66,7 @@ class MemoryWire:
             self.store(body)
 
     def store(self, body: bytes) -> None:
-        """Put points there without being asked."""
+        """Insert points directly."""
         for line in body.split(b"\n"):
             measurement, tags, fields, time_ns = parse_line(line)
             points = self.series.setdefault((measurement, tuple(sorted(tags.items()))), {})
@@ -143,7 +143,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Request(msgspec.Struct, frozen=True):
-    """What the peer was asked."""
+    """The requests that the peer received."""
 
     method: str
     target: str

@@ -1,4 +1,4 @@
-"""A Kafka in memory: one home's partition of a prefix's topics, with what a broker does that matters here."""
+"""A Kafka in memory: one home's partition of a prefix's topics, with the relevant behaviour of a broker."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 

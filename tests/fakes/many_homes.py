@@ -1,4 +1,4 @@
-"""One process that plays many Home Assistants, some of which misbehave. For tests of many homes, and benchmarks.
+"""One process that simulates many Home Assistants, some of them faulty. For tests of many homes, and benchmarks.
 
     python -m tests.fakes.many_homes ENTITIES
 

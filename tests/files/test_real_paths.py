@@ -1,4 +1,4 @@
-"""Where a path leads: as the system says, with fewer questions when it is asked about many homes."""
+"""Resolving paths: as the system does, with fewer calls for many homes."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Following topics: what is read is written, and the view claims no more than it knows, after any failure."""
+"""Following topics: messages are written to the view, and it claims no more than it knows, after any failure."""
 
 from pathlib import Path
 

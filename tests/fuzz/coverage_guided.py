@@ -24,7 +24,7 @@ TOLD_BYTES_MAX = 4_000
 
 
 def main() -> int:
-    """Run what was asked for; the exit code is 0 when nothing was found."""
+    """Run the requested decoders; the exit code is 0 when nothing was found."""
     parser = argparse.ArgumentParser()
     parser.add_argument("decoders", nargs="*", metavar="DECODER")
     parser.add_argument("--seconds", type=float, default=60.0, help="for all together, besides their start")

@@ -1,4 +1,4 @@
-"""Every decoder of what comes from outside, as one function of bytes.
+"""Every decoder of outside input, as one function of bytes.
 
 Each returns for what is acceptable and for what is refused by a documented error; anything else it lets through,
 and that is a finding.

@@ -1,4 +1,4 @@
-"""Whatever comes in, only documented errors come out; what once did not is kept in `crashes/`."""
+"""Any input raises documented errors only; past failures are kept in `crashes/`."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A disk under SQLite that counts what is written, and at which the process is killed.
+"""A disk under SQLite that counts writes and kills the process at one of them.
 
 Everything that `reconcile` keeps is in SQLite files, so a kill between two file operations leaves one of as many
 states on the disk as there are operations, and a kill in the middle of a write leaves part of it. The number of an

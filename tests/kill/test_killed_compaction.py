@@ -1,4 +1,4 @@
-"""`reconcile history compact` killed at any instant: what the file does not admit to have forgotten is there."""
+"""`reconcile history compact` killed at any instant: everything that the file does not list as forgotten is still there."""
 
 import shutil
 import time

@@ -1,4 +1,4 @@
-"""What the replicas of one pass share: one look at Home Assistant, a ledger that may fail, and what failed."""
+"""Shared state of the replicas in one pass: one read of Home Assistant, a ledger that may fail, and the errors."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field

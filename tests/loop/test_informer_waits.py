@@ -1,4 +1,4 @@
-"""When the informer reads everything, what it asks for, and how long it waits after which failure."""
+"""When the informer reads everything, what it requests, and how long it waits after each failure."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.virtual_time]
 
 
 class Home(LiveHome):
-    """A Home Assistant that notes what it is asked."""
+    """A Home Assistant that records its requests."""
 
     def __init__(self) -> None:
         super().__init__(snapshot(ENTRY))

@@ -1,4 +1,4 @@
-"""Two homes and the stores of one: a pass that is refused as a whole leaves no trace, however often it is tried."""
+"""Two homes and the stores of one: a pass that is refused as a whole leaves no trace, even if repeated."""
 
 from contextlib import ExitStack, closing
 from itertools import pairwise

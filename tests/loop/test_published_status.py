@@ -1,4 +1,4 @@
-"""Whatever a controller publishes of its replica, at any instant, its word stands together with what it rests on.
+"""A published status is always consistent with the findings it is based on.
 
 Every value that is ever published is looked at, while stores hang, fail and are written to by others.
 """

@@ -1,4 +1,4 @@
-"""What a controller says while one of its passes hangs, and of what others did and said meanwhile, in virtual time."""
+"""The status of a controller while a pass hangs and others write, in virtual time."""
 
 from itertools import pairwise
 

@@ -1,4 +1,4 @@
-"""What one write of a pass carries with it: the home, the user's order, the store's place; and what is noted without one."""
+"""The notes that a write carries: the home, the user's order, the store's place; and those made without a write."""
 
 from collections.abc import Iterable, Mapping, Sequence
 

@@ -1,4 +1,4 @@
-"""What a service keeps of Home Assistant for its next start, step by step: when, of what, and what it knows afterwards."""
+"""The cache of Home Assistant for the next start, step by step: when it is written, its content, and its use."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ ODD = SetAside("device", "name", "number", "its name is a number", device(1).id)
 
 
 class Pupil(Followed):
-    """A source of which tests say whether it learned something, and what."""
+    """A source whose news is set by the tests."""
 
     def __init__(self) -> None:
         super().__init__(Core())
@@ -55,7 +55,7 @@ class Pupil(Followed):
 
 
 class Forgetful(Books):
-    """Says of its key only what it is told to say."""
+    """Has only the key that the test sets."""
 
     made: bytes | None = b"k" * 32
     fails = False

@@ -1,4 +1,4 @@
-"""Where a cache, or what the ledger notes, may be wrong, a pass looks for itself; and what it cannot leave does no harm."""
+"""If a cache or a note in the ledger may be wrong, a pass reads for itself; failing to write a cache does no harm."""
 
 import copy
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a pass leaves for the next and what that one spares: no row is read that nobody can have changed, and any other is."""
+"""The cache that a pass leaves, and the reads it saves: only rows that may have changed are read."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Passes while the ledger cannot be read: the replicas are kept, and the engine does not act on what it cannot know."""
+"""Passes while the ledger cannot be read: the replicas stay unchanged where the engine lacks knowledge."""
 
 import pytest
 

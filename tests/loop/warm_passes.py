@@ -1,4 +1,4 @@
-"""A pass as the service makes it, with what the passes before left in memory."""
+"""A pass as the service runs it, with the memory of earlier passes."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Counting loads nothing of Prometheus' client, and counts what it is given."""
+"""Counting loads nothing of Prometheus' client, and counts its input."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Metrics: what a scrape says, and what it leaves unsaid because it is unknown."""
+"""Metrics: the series of a scrape, and those it omits because they are unknown."""
 
 import msgspec
 import pytest

@@ -1,4 +1,4 @@
-"""A service may open as many files as it is allowed to, and says so where these are too few."""
+"""A service raises its limit of open files as far as allowed, and reports a limit that is too low."""
 
 import resource
 

@@ -1,4 +1,4 @@
-"""A command that ends because the system gave no more says so in a sentence; what is a mistake of ours is shown whole."""
+"""A command that ends for lack of resources reports it in a sentence; our own bugs are shown in full."""
 
 import errno
 import os

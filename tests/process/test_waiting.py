@@ -1,4 +1,4 @@
-"""Waits of threads end in time, and see what happened before and meanwhile."""
+"""Waits of threads end in time, and notice events before and during them."""
 
 import os
 import threading

@@ -1,4 +1,4 @@
-"""Worker threads do what they are given, end when there is nothing to do, and hold nothing of what came of it."""
+"""Worker threads do their work, end when idle, and keep no reference to the results."""
 
 import asyncio
 import gc

@@ -1,4 +1,4 @@
-"""The influxd 1.8 of the tests: where it comes from, and what is said where it cannot come."""
+"""The influxd 1.8 of the tests: its origin, and the message if it is unavailable."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Reaching a real InfluxDB 1.6.7: permissions, TLS, wires, wrong buckets, and what the doctor says."""
+"""Reaching a real InfluxDB 1.6.7: permissions, TLS, wires, wrong buckets, and the doctor's findings."""
 
 import random
 import shutil

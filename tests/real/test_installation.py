@@ -1,4 +1,4 @@
-"""Where a Home Assistant cannot be installed, the reason says what is missing and what to do."""
+"""If a Home Assistant cannot be installed, the reason names the missing part and the next step."""
 
 import os
 from dataclasses import replace

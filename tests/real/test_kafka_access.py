@@ -1,4 +1,4 @@
-"""A real broker behind TLS, with users and rights: what is documented suffices, and what is missing is named in one sentence."""
+"""A real broker behind TLS, with users and rights: the documented permissions suffice, and a missing one is named in one sentence."""
 
 import re
 import time

@@ -1,4 +1,4 @@
-"""A fleet whose broker's disk is full: its homes say so, and what changed meanwhile is written when there is room."""
+"""A fleet whose broker's disk is full: its homes report it, and pending changes are written once there is room."""
 
 import signal
 from collections.abc import Iterator

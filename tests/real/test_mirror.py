@@ -1,4 +1,4 @@
-"""The main job against a real Home Assistant: what it has arrives, exactly, and nothing is deleted on doubt."""
+"""The main job against a real Home Assistant: its records arrive exactly, and nothing is deleted in doubt."""
 
 import json
 from collections.abc import Callable

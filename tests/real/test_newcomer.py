@@ -1,4 +1,4 @@
-"""A newcomer with README and nothing else: what its chapter "Your own home" says works with a real Home Assistant.
+"""A newcomer with README and nothing else: the chapter "Your own home" works with a real Home Assistant.
 
 Every line of the block is typed as it is there; only the address is that of the test's Home Assistant, and the token
 is pasted.

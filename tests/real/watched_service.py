@@ -1,4 +1,4 @@
-"""The service as a process that is asked for its status all the time, so that what it said can be held against the truth.
+"""The service as a process whose status is polled all the time, so that it can be compared with the truth.
 
 The rule: while the service cannot know how Home Assistant or a replica stands, the time up to which it claims to
 know (`synced_at`) does not pass the moment when it was cut off.

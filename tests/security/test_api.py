@@ -1,4 +1,4 @@
-"""The API: who may ask, what every answer carries, and that nothing it is asked can change a byte."""
+"""The API: access, headers of every answer, and that no request can change a byte."""
 
 import hashlib
 import hmac

@@ -8,7 +8,7 @@ from tests.fakes.world import MemoryLedger
 
 
 class CacheKey(MemoryLedger):
-    """Seals caches, and always with the same key; all else of a ledger is not asked of it."""
+    """Seals caches, always with the same key; the rest of a ledger is not used."""
 
     def secret(self) -> bytes | None:
         return b"simulated key of this rows file."

@@ -196,7 +196,7 @@ class HostileStore(Replica, Ledger):
         return True
 
     def known(self, replica: str) -> dict[Key, str]:
-        """What the ledger has on record, asked by the oracle."""
+        """The ledger's entries, read by the oracle."""
         return self._book.applied(replica)
 
     @property

@@ -1,4 +1,4 @@
-"""What the machine allows is asked, not guessed."""
+"""Limits are read from the machine, not guessed."""
 
 import gc
 import resource

@@ -1,4 +1,4 @@
-"""A paused home is one whose state folder says so."""
+"""A home is paused by a mark in its state folder."""
 
 from pathlib import Path
 

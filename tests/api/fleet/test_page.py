@@ -1,4 +1,4 @@
-"""The page of a fleet view: the worst homes first, devices of all, and nothing of what is shown is markup."""
+"""The page of a fleet view: the worst homes first, devices of all, and no shown value is markup."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A fleet view for tests of its API: a file in which some homes said something, and a standing that is set."""
+"""A fleet view for tests of its API: a file with messages of some homes, and a fixed standing."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager

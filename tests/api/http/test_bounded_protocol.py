@@ -1,4 +1,4 @@
-"""Bounds on what anybody may send without a token, on a real socket."""
+"""Bounds on requests without a token, on a real socket."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

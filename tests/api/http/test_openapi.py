@@ -1,4 +1,4 @@
-"""The document: valid, frozen, and what the application really does."""
+"""The document: valid, frozen, and true to the application."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Every parameter and answer has an example, and each fits what it is an example of."""
+"""Every parameter and answer has an example, and each fits its schema."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Query strings become structs; what is wrong is named."""
+"""Query strings become structs; errors name the parameter."""
 
 import msgspec
 import pytest

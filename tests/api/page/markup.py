@@ -1,4 +1,4 @@
-"""HTML as the tests look at it: what elements there are, what they say, and where they lead."""
+"""HTML as the tests read it: elements, their text and their links."""
 
 from html.parser import HTMLParser
 

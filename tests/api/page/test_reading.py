@@ -1,4 +1,4 @@
-"""What the sections are made of, and what is said when it cannot be read."""
+"""The data of the sections, and the messages when it cannot be read."""
 
 from pathlib import Path
 

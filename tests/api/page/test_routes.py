@@ -1,4 +1,4 @@
-"""The pages as a browser gets them: whole, light, escaped, relative, and honest about what is not known."""
+"""The pages as a browser gets them: whole, light, escaped, relative, and honest about unknowns."""
 
 import gzip
 from pathlib import Path

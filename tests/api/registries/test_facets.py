@@ -1,4 +1,4 @@
-"""Facets count what their filters find."""
+"""Facets count the matches of their filters."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A 404 says what became of what was there once."""
+"""A 404 for a former record states its fate."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

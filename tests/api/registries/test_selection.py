@@ -1,4 +1,4 @@
-"""Which rows are asked for."""
+"""The rows that a query selects."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The list of homes: what is known of each, and which a request wants."""
+"""The list of homes: the known facts of each, and the selection of a request."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""`reconcile history compact`: what it forgets, what it says of that, and what is answered from then on."""
+"""`reconcile history compact`: what it forgets, its report, and the answers afterwards."""
 
 import json
 import time

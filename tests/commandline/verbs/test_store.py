@@ -1,4 +1,4 @@
-"""`reconcile store`: what it answers, what it refuses, and what a service and its clients make of it."""
+"""`reconcile store`: its answers and refusals, and the effect on a service and its clients."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What was missed, since which look, and whether the clock was set meanwhile."""
+"""Missing records, the read that first missed them, and clock changes in between."""
 
 import pytest
 

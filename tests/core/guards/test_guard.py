@@ -1,4 +1,4 @@
-"""Guards: every piece of evidence a delete needs, one test each, and what a refusal leaves alone."""
+"""Guards: every piece of evidence a delete needs, one test each, and the operations that a refusal does not affect."""
 
 from collections.abc import Mapping
 from functools import partial

@@ -1,4 +1,4 @@
-"""What a refusal says to a person: the guard, the numbers, what would change it, and what it holds."""
+"""The text of a refusal: the guard, the numbers, the next step, and the held records."""
 
 from typing import Any
 

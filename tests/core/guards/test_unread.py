@@ -1,4 +1,4 @@
-"""The guard for what was not read: what it holds, what it lets through, and how it says so."""
+"""The guard for unread registries: what it holds, what it allows, and its message."""
 
 import msgspec
 

@@ -1,4 +1,4 @@
-"""The index of entities: the same whether built of all records or carried along."""
+"""The index of entities: the same whether built from all records or updated."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""The home: what is not trusted, what is derived, and what a later home says of the one that it was made from."""
+"""The home: untrusted records, derived values, and the reference of a later home to its base."""
 
 from collections.abc import Iterable, Mapping
 

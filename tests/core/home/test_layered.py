@@ -1,4 +1,4 @@
-"""A mapping with changes laid over it says what a dict with the same changes says."""
+"""A mapping with changes laid over it equals a dict with the same changes."""
 
 from collections.abc import Mapping
 from types import MappingProxyType

@@ -1,4 +1,4 @@
-"""The reading: up to when it is true, when each registry was listed, and what Home Assistant said is gone."""
+"""The reading: the time up to which it is true, when each registry was listed, and the reported removals."""
 
 from engine.core.home.reading import Reading
 from engine.core.home.unread import Unread

@@ -1,4 +1,4 @@
-"""Snapshots: complete or refused, and what a part of one still knows."""
+"""Snapshots: complete or refused, and the knowledge that a part keeps."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""What was not read: which keys nothing can be said about."""
+"""Unread registries: the keys about which nothing is known."""
 
 import pytest
 

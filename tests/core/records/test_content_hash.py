@@ -1,4 +1,4 @@
-"""The content hash: golden vectors, and what it must and must not notice."""
+"""The content hash: golden vectors, and the changes that must and must not alter it."""
 
 import random
 

@@ -1,4 +1,4 @@
-"""Odd values cost a field at most; only what says which record it is has to be right."""
+"""Odd values cost a field at most; only the fields that identify the record must be valid."""
 
 import time
 from typing import Any

@@ -1,4 +1,4 @@
-"""A version carries its record; what is none stays as it was found."""
+"""A version carries its record; an invalid one stays as found."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Rows that share an identity are all set aside, and each is reported with what is known about it."""
+"""Rows that share an identity are all set aside, and each is reported with its known fields."""
 
 import msgspec
 import pytest

@@ -56,7 +56,7 @@ def test_a_delay_requested_by_a_store_is_kept_up_to_our_bound() -> None:
 
 
 def report(*transient: bool) -> Report:
-    """A report with errors, each of which trying again mends or does not."""
+    """A report with errors, each fixed by a retry or not."""
     errors = tuple(ErrorReport("rows", "failed", "", is_transient) for is_transient in transient)
     return msgspec.structs.replace(a_report(), errors=errors)
 

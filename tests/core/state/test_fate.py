@@ -1,4 +1,4 @@
-"""What is said of a record that is not found: never that it was unknown, if anybody ever knew it."""
+"""The fate of a record that is not found: never unknown if any store ever had it."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""How long the running engine waits, and how old what it knows may be."""
+"""How long the running engine waits, and how old its knowledge may be."""
 
 import pytest
 

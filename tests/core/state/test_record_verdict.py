@@ -1,4 +1,4 @@
-"""The verdict on a record is what status and drift know, and never better."""
+"""The verdict on a record agrees with status and drift, and is never better."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The records on which a verdict may be another than that of all the rest: counted, listed and found by what people call them."""
+"""Records whose verdict may differ from the others': counted, listed and found by name."""
 
 from typing import Any
 

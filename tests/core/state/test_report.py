@@ -1,4 +1,4 @@
-"""What a report says of a pass, and what is kept of it: what was written in masses is counted and not listed."""
+"""The report of a pass, and the part that is kept: writes in large numbers are counted and not listed."""
 
 import msgspec
 

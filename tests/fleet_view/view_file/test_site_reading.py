@@ -1,4 +1,4 @@
-"""How homes are: what their owners last said, and no longer than that counts."""
+"""The status of homes: their owners' last messages, for as long as they are valid."""
 
 from pathlib import Path
 

@@ -15,7 +15,7 @@ from tests.homes import device, entity
 
 
 class HomelyReplica(MemoryReplica):
-    """A replica that remembers its home, or is never asked about it."""
+    """A replica that remembers its home, or is never read for it."""
 
     def __init__(self, *, remembers_home: bool) -> None:
         super().__init__()

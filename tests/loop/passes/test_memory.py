@@ -1,4 +1,4 @@
-"""What is remembered of a replica after a pass is what a look at it would find."""
+"""The memory of a replica after a pass equals a fresh read of it."""
 
 from collections import Counter
 from collections.abc import Iterable

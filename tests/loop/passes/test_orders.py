@@ -1,4 +1,4 @@
-"""The user's order, as the loop has it kept: when it changed, and never of what was not read."""
+"""The user's order: kept when it changes, and never from unread registries."""
 
 from collections.abc import Mapping
 from pathlib import Path

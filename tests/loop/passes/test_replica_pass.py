@@ -1,4 +1,4 @@
-"""A pass that knows what changed finds what one finds that looks at everything."""
+"""A pass that knows the changes finds the same as one that compares everything."""
 
 from collections.abc import Sequence
 from typing import Any

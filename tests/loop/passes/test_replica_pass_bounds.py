@@ -1,4 +1,4 @@
-"""What a pass over one replica rests on besides the two sides, and what it tells the store and the ledger.
+"""The inputs of a pass over one replica besides the two sides, and its writes to the store and the ledger.
 
 The clock as it is set, the ledger, who wrote the rows before, which home they are of.
 """

@@ -1,4 +1,4 @@
-"""A pass over what is not plain: rows of other programs, rows set aside, another store, and a pass that is not over yet.
+"""A pass over unusual input: rows of other programs, rows set aside, another store, and an unfinished pass.
 
 And what a pass leaves for the next one to look at: what differs still, or everything where any record may differ.
 """

@@ -1,4 +1,4 @@
-"""A pass begins with what the last one knew, and with nothing where that might be wrong.
+"""A pass starts from the knowledge of the last one, and from nothing if that might be wrong.
 
 A fake Home Assistant behind the real websocket source, and a real rows file.
 """

@@ -71,7 +71,7 @@ def test_a_file_of_an_earlier_release_is_indexed_in_steps_with_correct_answers_m
         ("sensor.x", entity(2).id),
         ("sensor.y", entity(1).id),
     ]
-    # The newest revision that says so.
+    # The newest revision with that name.
     assert connection.execute(
         "SELECT b.at_ns = (SELECT max(at_ns) FROM records WHERE id = b.id AND op <> 'delete')"
         " FROM bearers AS b WHERE entity_id = 'sensor.x' AND id = ?",

@@ -1,4 +1,4 @@
-"""The history file is kept small in short steps, any of which may be the last."""
+"""The history file is kept small in short steps, and may stop after any of them."""
 
 from collections.abc import Iterator
 from pathlib import Path

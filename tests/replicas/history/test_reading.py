@@ -1,4 +1,4 @@
-"""The past is read by page and by index: what is read does not grow with the history."""
+"""The past is read by page and by index: reads do not grow with the history."""
 
 from collections.abc import Sequence
 from typing import Any

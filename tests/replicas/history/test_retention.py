@@ -1,4 +1,4 @@
-"""What is forgotten, what is kept, and that the file says so: as of any time from the edge on, nothing is lost."""
+"""What is forgotten and kept, and the file's record of it: from the retention edge on, nothing is lost."""
 
 from random import Random
 

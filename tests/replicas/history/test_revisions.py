@@ -1,4 +1,4 @@
-"""Revisions: what an operation appends, and what a stored revision still says when someone touched it."""
+"""Revisions: what an operation appends, and how an altered revision is read."""
 
 from engine.core.compare.diff import Cause, Difference
 from engine.core.compare.plan import Action, Operation

@@ -1,4 +1,4 @@
-"""Which wire fits which server, and that opening connects to nothing."""
+"""The wire for each server; opening connects to nothing."""
 
 import pytest
 

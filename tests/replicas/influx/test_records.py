@@ -1,4 +1,4 @@
-"""The InfluxDB replica on a wire in memory: what needs a clock, a failing server, or a count of requests."""
+"""The InfluxDB replica on a wire in memory: tests that need a clock, a failing server, or a count of requests."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Which scopes categories are asked for."""
+"""The scopes for which categories are requested."""
 
 import json
 

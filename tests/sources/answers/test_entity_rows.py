@@ -1,4 +1,4 @@
-"""Entities read in two steps: nothing asked for twice, and a rename in between is never a removal."""
+"""Entities read in two steps: nothing is requested twice, and a rename in between is never a removal."""
 
 import json
 from collections.abc import Iterable

@@ -11,7 +11,7 @@ from engine.sources.files.archive_readers import READ_BYTES_MAX, BoundedReader, 
 
 
 class Trickle:
-    """A file that gives out less than it is asked for."""
+    """A file whose reads are short."""
 
     def __init__(self, content: bytes) -> None:
         self._file = io.BytesIO(content)

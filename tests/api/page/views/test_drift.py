@@ -1,4 +1,4 @@
-"""The drift table: every side says what it has, and why the record is listed."""
+"""The drift table: the content on every side, and the reason the record is listed."""
 
 from typing import Any
 

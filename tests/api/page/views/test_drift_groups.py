@@ -1,4 +1,4 @@
-"""Differences by verdict and registry: each record once, the real ones first, and what a group shares stated once."""
+"""Differences by verdict and registry: each record once, the real ones first, and a group's common facts stated once."""
 
 from typing import Any
 

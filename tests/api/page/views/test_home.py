@@ -1,4 +1,4 @@
-"""The home section: what a query shows of an index."""
+"""The home section: the results of a query on an index."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The home in one value: from rows and from records alike."""
+"""The home in one value, from rows or from records."""
 
 from pathlib import Path
 

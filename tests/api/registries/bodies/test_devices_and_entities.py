@@ -1,4 +1,4 @@
-"""Rows of anybody become bodies; options lose what may be a secret."""
+"""Rows of any program become bodies; options lose possible secrets."""
 
 from api.registries.bodies.devices_and_entities import DEVICES, ENTITIES, served_fields
 from api.registries.bodies.options import served_options

@@ -1,4 +1,4 @@
-"""Of options only what says how a value is shown is served."""
+"""Only the options about the display of a value are served."""
 
 from api.registries.bodies.options import served_options
 

@@ -1,4 +1,4 @@
-"""Every record that is served says whether it is real."""
+"""Every served record states whether it is real."""
 
 from pathlib import Path
 from typing import Any

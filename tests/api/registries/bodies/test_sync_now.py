@@ -1,4 +1,4 @@
-"""A history says what its record is now."""
+"""A history includes the current state of its record."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""`reconcile doctor`: one line per check, and what to change."""
+"""`reconcile doctor`: one line per check, and the setting to change."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""The doctor says what is wrong with the stores now."""
+"""The doctor reports the current faults of the stores."""
 
 import apsw
 

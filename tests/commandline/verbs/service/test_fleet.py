@@ -1,4 +1,4 @@
-"""`reconcile fleet`: what the cluster says of processes and topics, printed."""
+"""`reconcile fleet`: the cluster's processes and topics, printed."""
 
 import json
 import socket

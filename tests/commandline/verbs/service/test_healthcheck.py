@@ -1,4 +1,4 @@
-"""`reconcile healthcheck`: whom it asks, what it makes of the answer, and that it always ends."""
+"""`reconcile healthcheck`: the address it checks, its verdict on the answer, and that it always ends."""
 
 import socket
 import subprocess

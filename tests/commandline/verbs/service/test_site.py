@@ -1,4 +1,4 @@
-"""`reconcile site`: what it says of homes and their files, and what it refuses."""
+"""`reconcile site`: its reports on homes and their files, and its refusals."""
 
 import json
 from pathlib import Path

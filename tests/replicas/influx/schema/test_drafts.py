@@ -1,4 +1,4 @@
-"""Drafts as points: how they are counted and dated, and what is renewed with them."""
+"""Drafts as points: their numbers and times, and the points renewed with them."""
 
 import pytest
 

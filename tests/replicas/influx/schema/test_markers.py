@@ -1,4 +1,4 @@
-"""How run markers are looked for, and what they say."""
+"""The search for run markers, and their content."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What a pass writes for people, beside what the replica itself reads: fields, counts and changes."""
+"""Points for people, beside those that the replica itself reads: fields, counts and changes."""
 
 import pytest
 

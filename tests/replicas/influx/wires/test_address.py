@@ -1,4 +1,4 @@
-"""The address of a bucket: what is read, what is refused, and that no secret is repeated."""
+"""The address of a bucket: accepted and refused forms; no secret is repeated."""
 
 import pytest
 
