@@ -65,6 +65,7 @@ async def test_it_lists_first_and_again_from_time_to_time() -> None:
         await anyio.sleep(1900)
     assert [round(at) for at in home.reads] == [0, 600, 1200, 1800]
     assert ear.times("connected") == [0]
+    assert ear.times("hinted") == [], "nothing announced a change"
 
 
 async def test_the_first_change_is_reported_at_once_and_later_ones_are_batched() -> None:
@@ -77,6 +78,15 @@ async def test_the_first_change_is_reported_at_once_and_later_ones_are_batched()
         await anyio.sleep(5)
     assert ear.times("snapshot") == [0, 5, 5.2]
     assert home.refreshes == [HINT, HINT]
+
+
+async def test_an_announced_change_is_reported_before_it_is_read() -> None:
+    home = LiveHome(snapshot(ENTRY))
+    async with following(home) as ear:
+        await anyio.sleep(5)
+        home.change(snapshot(ENTRY, device(1)), HINT)
+        await anyio.sleep(1)
+    assert [what for at, what in ear.heard if at >= 5] == ["hinted", "snapshot"]
 
 
 async def test_hints_that_ask_for_everything_get_a_full_read() -> None:

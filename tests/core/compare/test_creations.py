@@ -1,11 +1,14 @@
 """A plan that only creates is reported as any other plan would be."""
 
+from typing import Any
+
 import msgspec
 import pytest
 
 from engine.core.compare import comparison as comparing
 from engine.core.compare.creations import report_creations
 from engine.core.compare.diff import Cause
+from engine.core.compare.stored import row_of
 from engine.core.records.record import Area
 from engine.core.words import Outcome
 from tests.core.compare.test_comparison import compared
@@ -45,12 +48,25 @@ def test_a_plan_that_does_anything_else_is_not_reported_like_this() -> None:
         assert report_creations(other.plan, desired, NOON, Outcome.APPLIED) is None
 
 
-def test_a_row_that_another_program_deleted_is_not_only_a_creation() -> None:
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"before": row_of(ENTRY, None)},
+        {"after": None},
+        {"moved_from": device(1).key},
+        {"replaces": device(1).key},
+        {"cause": Cause.DRIFT},  # another program deleted the row
+        {"observed": "1:x"},
+    ],
+    ids=str,
+)
+def test_an_operation_that_does_more_than_create_is_not_reported_like_this(other: dict[str, Any]) -> None:
     desired = snapshot(ENTRY)
     plan = compared(desired).plan
     (operation,) = plan.operations
-    lost = msgspec.structs.replace(
-        operation, difference=msgspec.structs.replace(operation.difference, cause=Cause.DRIFT)
+    of_difference = other.keys() & {"cause", "observed"}
+    changes = (
+        {"difference": msgspec.structs.replace(operation.difference, **other)} if of_difference else other
     )
-    deleted = msgspec.structs.replace(plan, operations=(lost,))
-    assert report_creations(deleted, desired, NOON, Outcome.APPLIED) is None
+    changed = msgspec.structs.replace(plan, operations=(msgspec.structs.replace(operation, **changes),))
+    assert report_creations(changed, desired, NOON, Outcome.APPLIED) is None

@@ -8,7 +8,7 @@ import pytest
 
 from engine.core.compare import plan as planning
 from engine.core.compare.diff import Cause, compare
-from engine.core.compare.plan import Action, FieldChange, Operation, Plan, changes, make_plan
+from engine.core.compare.plan import Action, FieldChange, Operation, Plan, changes, label_of, make_plan
 from engine.core.compare.stored import StoredRow, row_of
 from engine.core.home.derived import Derived
 from engine.core.home.snapshot import Snapshot
@@ -236,3 +236,9 @@ def test_a_composite_whose_parts_are_all_there_and_a_device_that_was_not_split_a
         (Action.DELETE, old.key),
         (Action.DELETE, device(3).key),
     ]
+
+
+def test_a_record_is_called_by_the_first_of_its_names_that_says_something() -> None:
+    assert label_of(Area(area_id="a", name="Kitchen")) == "Kitchen"
+    assert label_of(device(1, name="Lamp", name_by_user="Mine")) == "Mine"
+    assert label_of(device(1, name="", name_by_user="")) is None

@@ -49,6 +49,14 @@ def test_another_instance() -> None:
     )
 
 
+def test_another_instance_with_several_config_entries() -> None:
+    others = [ConfigEntry(entry_id=id_, domain="demo") for id_ in ("other", "second")]
+    message = refusal_of(snapshot(*others)).message
+    assert message.startswith(
+        "test has 2 config entries and is not the home of this store: of the 1 config entry"
+    )
+
+
 def test_an_empty_registry() -> None:
     devices = [record for record in HOME if record.key.registry == "device"]
     assert refusal_of(snapshot(*(record for record in HOME if record not in devices))) == Refusal(

@@ -17,6 +17,7 @@ from engine.core.state.status import (
     status_line,
     status_word,
     why_not_ready,
+    why_unknown,
 )
 from engine.core.words import Outcome, SyncStatus
 from tests.commandline.reports import changed, report
@@ -272,3 +273,9 @@ def test_after_thousands_of_writes_only_the_remaining_differences_are_kept() -> 
     kept = after(report(*written, replicas=(of_replica(),))).report
     assert kept is not None
     assert kept.records == ()
+
+
+def test_a_change_that_was_announced_and_not_read_is_why_a_replica_is_unknown() -> None:
+    announced = in_sync(unread_since=99.0)
+    assert why_unknown(announced) == "unknown: Home Assistant announced a change, and it was not read yet"
+    assert why_unknown(in_sync()) == "unknown: not looked at for too long"
