@@ -71,7 +71,7 @@ async def test_changes_are_counted_once_from_before_this_process_on(rows: Path) 
     await rows_reader.aclose()
 
 
-async def test_a_store_that_cannot_be_read_is_looked_at_again(tmp_path: Path) -> None:
+async def test_an_unreadable_store_is_read_again(tmp_path: Path) -> None:
     activity, rows_reader = Activity(), SqliteRowsReader(tmp_path / "none.db")
     await activity.look(lambda: lagging(0.0, NOON), rows_reader, NOON)
     assert activity.changes_day(NOON) is None, "none were counted, which is not that there were none"

@@ -16,7 +16,7 @@ async def test_fixed_paths_win_over_parameters(api: Api) -> None:
     await api.get("/api/devices/a/history", 501)
 
 
-async def test_what_is_not_there_is_a_problem(api: Api) -> None:
+async def test_an_unknown_path_is_a_problem(api: Api) -> None:
     for path in ("/none", "/api", "/api/devices/", "/api/devices/a/b", "/api/drift/sqlite", "/metrics"):
         problem = await api.get(path, 404)
         assert (problem["status"], problem["instance"]) == (404, path)

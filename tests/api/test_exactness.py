@@ -50,5 +50,5 @@ async def test_the_page_of_a_record_reports_forgotten_revisions(sample: tuple[Pa
         (Forgotten(known_from=NOON), ""),
     ],
 )
-def test_what_is_forgotten_of_a_record_is_counted(known: Forgotten, said: str) -> None:
+def test_forgotten_revisions_of_a_record_are_counted(known: Forgotten, said: str) -> None:
     assert known.sentence == said

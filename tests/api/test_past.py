@@ -105,7 +105,7 @@ async def test_the_404_of_an_empty_past_names_no_start_of_the_records(
         assert "known_from" not in problem
 
 
-async def test_what_was_forgotten_is_gone_and_not_an_empty_home(sample: tuple[Path, Report]) -> None:
+async def test_a_forgotten_past_is_410_and_not_an_empty_home(sample: tuple[Path, Report]) -> None:
     timeline = await timeline_of_sample()
     timeline.known = Forgotten(known_from=NOON, by_age=7, by_thinning=2)
     async with api_over(*sample, timeline=timeline) as api:
@@ -160,7 +160,7 @@ async def test_the_history_of_a_device(sample: tuple[Path, Report]) -> None:
         await api.get("/api/devices/never/history", 404)
 
 
-async def test_the_history_of_an_entity_goes_on_through_a_rename(sample: tuple[Path, Report]) -> None:
+async def test_the_history_of_an_entity_continues_through_a_rename(sample: tuple[Path, Report]) -> None:
     async with api_over(*sample) as api:
         row = await api.rows_reader.read(
             lambda transaction: transaction.page("entity", ("id",), [], "", 1)[0]

@@ -77,7 +77,7 @@ def test_the_median_of_each_part_that_pytest_benchmark_timed_is_a_figure() -> No
     assert (part.name, part.value, part.unit) == ("diff of one percent", 12.5, "ms")
 
 
-def test_of_several_runs_the_worst_counts() -> None:
+def test_the_worst_of_several_runs_counts() -> None:
     first = {(f.name, f.size, f.unit): f for f in (FAST, RATE)}
     second = [msgspec.structs.replace(FAST, value=1.0), msgspec.structs.replace(RATE, value=8.0), SLOW]
     assert [(f.value, f.runs) for f in worst(first, second)] == [(1.25, 2), (7.0, 2), (2500.0, 3)]

@@ -21,7 +21,7 @@ def test_one_seed_and_size_give_the_same_bytes() -> None:
 
 
 @pytest.mark.parametrize("share", first_quick([0.0, 0.01, 0.25, 1.0]))
-def test_as_many_entities_differ_as_were_asked_for(share: float) -> None:
+def test_the_requested_number_of_entities_differs(share: float) -> None:
     before, after = (snapshot_of(records_of(make_home(1_000, changed=part))) for part in (0.0, share))
     same = before.home.hashes.items() & after.home.hashes.items()
     assert len(before.home.hashes) - len(same) == 1_000 * share

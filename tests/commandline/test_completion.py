@@ -124,7 +124,7 @@ def test_many_names_are_filtered_once() -> None:
 
 
 @pytest.mark.process
-def test_what_has_no_description_gets_none(tmp_path: Path) -> None:
+def test_a_completion_without_a_description_gets_none(tmp_path: Path) -> None:
     line, answer = "reconcile --format=", tmp_path / "answer"
     asked = {"_ARGCOMPLETE": "1", "_ARGCOMPLETE_SHELL": "zsh", "_ARGCOMPLETE_SUPPRESS_SPACE": "1"}
     asked |= {"COMP_LINE": line, "COMP_POINT": str(len(line)), "_ARGCOMPLETE_STDOUT_FILENAME": str(answer)}

@@ -22,7 +22,7 @@ REFUSED = report(removed("Old", outcome="held"), replicas=(replica(refusals=(ref
         (report(added("New"), replicas=REFUSED.replicas, errors=unread().errors), 1, 1, 1),
     ],
 )
-def test_the_code_says_how_it_went(found: Report, plain: int, detailed: int, drift: int) -> None:
+def test_the_exit_code_reflects_the_outcome(found: Report, plain: int, detailed: int, drift: int) -> None:
     assert pass_code(found, detailed=False) == plain
     assert pass_code(found, detailed=True) == detailed
     assert drift_code(found, detailed=True) == drift

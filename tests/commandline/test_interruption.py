@@ -57,7 +57,7 @@ def test_a_write_in_a_worker_thread_is_waited_for() -> None:
     assert written == [True]
 
 
-def test_work_that_ends_all_the_same_keeps_its_result() -> None:
+def test_work_that_still_finishes_keeps_its_result() -> None:
     async def work() -> str:
         os.kill(os.getpid(), signal.SIGTERM)
         return "done"
@@ -83,7 +83,7 @@ def test_without_an_event_loop_a_write_is_waited_for_as_well(number: signal.Sign
     assert (stopped.value.exit_code, written) == (code, [1])
 
 
-def test_without_an_event_loop_work_that_ends_all_the_same_keeps_its_result() -> None:
+def test_without_an_event_loop_work_that_still_finishes_keeps_its_result() -> None:
     async def work() -> str:
         await to_thread(lambda: os.kill(os.getpid(), signal.SIGTERM))
         return "done"

@@ -52,7 +52,7 @@ def test_a_record_is_found_by_key_entity_id_id_or_unique_name(text: str, key: Ke
         ("zzzzzzzz", "A KEY is REGISTRY/ID, an entity_id, an id or a name."),
     ],
 )
-def test_what_is_not_one_record_is_refused_with_candidates(text: str, hint: str) -> None:
+def test_a_name_that_does_not_match_one_record_is_refused_with_candidates(text: str, hint: str) -> None:
     with pytest.raises(KeyUnknown) as refused:
         find_key(text, ROWS)
     assert refused.value.hint == hint

@@ -13,7 +13,7 @@ from tests.commandline.reports import added, read_report, replica, report
 GOOD = report(added("Plug"))
 
 
-def test_what_was_written_is_read_back(tmp_path: Path) -> None:
+def test_a_saved_plan_is_read_back(tmp_path: Path) -> None:
     path = tmp_path / "plan.json"
     write_plan(path, GOOD)
     assert read_fingerprints(path, "home") == {"sqlite": "f", "history": "f"}

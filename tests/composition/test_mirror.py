@@ -25,7 +25,7 @@ def home_in(folder: Path) -> LoadedSettings:
     return with_secrets(settings, origins, {})
 
 
-async def test_what_sqlite_remembers_for_readers_is_freed_and_read_again(tmp_path: Path) -> None:
+async def test_the_readers_page_cache_is_freed_and_read_again(tmp_path: Path) -> None:
     async with open_mirror(home_in(tmp_path), mode=Mode.OBSERVE) as mirror:
         await mirror.forget_pages()  # nothing was read yet
 

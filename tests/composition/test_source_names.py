@@ -23,7 +23,7 @@ def test_a_source_is_named(uri: str) -> None:
         ("old.tar", "Setting source.uri = old.tar does not name a kind of source."),
     ],
 )
-def test_what_names_no_source_is_refused_without_a_password(uri: str, said: str) -> None:
+def test_an_invalid_source_is_refused_without_showing_a_password(uri: str, said: str) -> None:
     with pytest.raises(SettingsError) as refused:
         check_source(uri)
     assert refused.value.message == said

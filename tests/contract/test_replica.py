@@ -198,7 +198,7 @@ def test_an_absent_store_is_empty_and_stays_absent(stand: Stand) -> None:
     assert stand.contents() is None
 
 
-def test_what_was_applied_is_observed_also_after_opening_again(stand: Stand) -> None:
+def test_applied_records_are_observed_after_reopening(stand: Stand) -> None:
     stand.reconcile(snapshot(*HOME))
     stand.replica.close()
     again = stand.reopen()
@@ -369,7 +369,7 @@ def test_a_newer_schema_is_refused_and_both_versions_named(stand: Stand) -> None
 
 
 @pytest.mark.parametrize("version", ["2024.3.3", "2026.11.0"])
-def test_every_record_of_a_real_home_reads_back_as_it_is(stand: Stand, version: str) -> None:
+def test_every_record_of_a_real_home_reads_back_unchanged(stand: Stand, version: str) -> None:
     records = captured_records(version)
     assert len(records) > 50
     stand.reconcile(snapshot(*records))

@@ -1,4 +1,4 @@
-"""Passes while the ledger cannot be read: the replicas stay unchanged where the engine lacks knowledge."""
+"""Passes while the ledger cannot be read: the replicas are kept in sync, without any action that needs the ledger."""
 
 import pytest
 

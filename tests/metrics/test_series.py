@@ -96,7 +96,7 @@ def engine() -> Engine:
     return Engine()
 
 
-def test_what_never_was_has_no_series(engine: Engine) -> None:
+def test_values_that_were_never_known_have_no_series(engine: Engine) -> None:
     names = {name.partition("{")[0] for name in engine.scrape()}
     assert not {n for n in names if n.endswith("_timestamp_seconds") and n.startswith("reconcile_")}
     assert not {n for n in names if n in ("reconcile_drift_records", "reconcile_records")}
@@ -172,7 +172,7 @@ def test_records_are_counted_as_they_are_after_the_pass_and_differences_once(eng
     assert "reconcile_differing_records" not in engine.scrape()
 
 
-def test_what_is_unknown_now_has_no_counts(engine: Engine) -> None:
+def test_an_unknown_replica_has_no_counts(engine: Engine) -> None:
     replica = ReplicaStatus("sqlite", SyncStatus.IN_SYNC, synced_at=NOON, compared_at=NOON)
     engine.status = msgspec.structs.replace(engine.status, replicas=(replica,), report=report())
     assert "reconcile_records{'replica': 'sqlite'}" in engine.scrape()
@@ -253,7 +253,7 @@ def test_errors_count_and_the_replica_is_down(engine: Engine) -> None:
     assert scraped["reconcile_replica_up{'replica': 'sqlite'}"] == 0
 
 
-def test_what_a_pass_could_not_look_at_has_no_counts(engine: Engine) -> None:
+def test_a_replica_that_a_pass_could_not_compare_has_no_counts(engine: Engine) -> None:
     replica = ReplicaStatus("sqlite", SyncStatus.UNKNOWN, compared_at=NOON, succeeded_at=NOON, error="away")
     failed = msgspec.structs.replace(report(error=True), replicas=(unknown_replica("sqlite", "away"),))
     engine.status = msgspec.structs.replace(engine.status, replicas=(replica,), report=failed)

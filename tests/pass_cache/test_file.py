@@ -58,7 +58,7 @@ def test_only_a_regular_file_is_opened(tmp_path: Path) -> None:
     assert file.path.is_fifo()
 
 
-def test_what_is_no_cache_is_not_replaced(tmp_path: Path) -> None:
+def test_a_file_that_is_no_cache_is_not_replaced(tmp_path: Path) -> None:
     """A history file that was called so was lost with the next pass."""
     file = PassCacheFile(tmp_path / "rows.db")
     for foreign in (b"SQLite format 3\0", b"notes"):

@@ -60,7 +60,7 @@ def grown(setting: str, program: str = PROGRAM) -> int:
 
 @pytest.mark.process
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from Linux's /proc")
-def test_what_was_freed_is_given_back() -> None:
+def test_freed_memory_is_returned_to_the_system() -> None:
     assert grown("set") < 10_000
 
 

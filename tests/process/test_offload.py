@@ -68,7 +68,7 @@ def test_a_sleep_is_ended_by_it_too() -> None:
         run_alone(work, between)
 
 
-def test_what_work_raises_is_raised() -> None:
+def test_an_error_of_the_work_is_raised() -> None:
     async def work() -> None:
         await to_thread(lambda: 1 / 0)
 

@@ -6,7 +6,7 @@ import threading
 from engine.process.waiting import OneTimeEvent, ends_within
 
 
-def test_what_happened_is_seen_at_once() -> None:
+def test_an_earlier_event_ends_the_wait_at_once() -> None:
     event = OneTimeEvent()
     event.set()
     event.set()
@@ -14,11 +14,11 @@ def test_what_happened_is_seen_at_once() -> None:
     event.close()
 
 
-def test_what_does_not_happen_is_waited_for_no_longer() -> None:
+def test_a_wait_ends_at_its_timeout() -> None:
     assert not OneTimeEvent().wait(0)
 
 
-def test_what_happens_meanwhile_ends_the_wait() -> None:
+def test_an_event_during_the_wait_ends_it() -> None:
     event = OneTimeEvent()
     thread = threading.Thread(target=event.set)
     thread.start()

@@ -83,7 +83,7 @@ async def test_cancelled_waiting_ends_with_the_work(workers: WorkerThreads) -> N
     assert done == ["all of it"]
 
 
-async def test_what_is_cancelled_before_it_begins_is_not_done(workers: WorkerThreads) -> None:
+async def test_work_cancelled_before_it_starts_does_not_run(workers: WorkerThreads) -> None:
     done = list[str]()
     with anyio.CancelScope() as scope:
         scope.cancel()

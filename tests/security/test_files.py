@@ -41,7 +41,7 @@ def reconcile(*argv: str) -> int:
     return main([*argv, "--source", SOURCE, "--rows", "var/rows.db", "--records", "history:var/history.db"])
 
 
-def test_what_holds_the_inventory_is_its_owners_alone(tmp_path: Path, umask: int) -> None:
+def test_files_with_the_inventory_are_private_to_their_owner(tmp_path: Path, umask: int) -> None:
     assert reconcile("--plan-out", "plan.json") == 0
     assert reconcile("--metrics-file", "pass.prom") == 0
     var = tmp_path / "var"

@@ -275,7 +275,7 @@ def test_a_token_file_of_a_windows_editor_is_read(tmp_path: Path, encoding: str)
     assert load(tmp_path, environ={"RECONCILE_SOURCE__TOKEN_FILE": str(file)}).token.reveal() == "abc"
 
 
-def test_a_word_that_switches_nothing_is_refused_with_those_that_do(tmp_path: Path) -> None:
+def test_an_invalid_switch_value_is_refused_with_the_valid_ones(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="true or false"):
         load(tmp_path, environ={"RECONCILE_PLAN__ALLOW_EMPTY": "perhaps"})
 

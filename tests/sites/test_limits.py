@@ -26,7 +26,7 @@ def test_the_process_may_open_as_many_files_as_allowed() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-def test_what_is_here_to_stay_is_left_out_of_searches_for_cycles() -> None:
+def test_permanent_objects_are_excluded_from_cycle_collection() -> None:
     before = gc.get_threshold()
     try:
         look_for_cycles_in_short_steps()

@@ -18,7 +18,7 @@ def test_each_home_is_of_one_shard() -> None:
 
 
 @pytest.mark.parametrize("text", ["0/2", "3/2", "1", "x/y", "1/0"])
-def test_a_shard_that_is_none_is_refused(text: str) -> None:
+def test_an_invalid_shard_is_refused(text: str) -> None:
     with pytest.raises(SettingsError, match=r"sites\.shard"):
         parse_shard(text)
 

@@ -114,7 +114,7 @@ async def test_each_store_gets_its_folder(played: Played, tmp_path: Path) -> Non
         assert {*os.listdir(tmp_path)} == {"elsewhere", "state"}  # noqa: PTH208
 
 
-async def test_what_is_foreseen_is_tried_again_for_ever(played: Played) -> None:
+async def test_an_expected_error_is_retried_forever(played: Played) -> None:
     played.error = lambda: SettingsError("Another service keeps it.", "Stop it.")
     async with running(played) as site:
         await eventually(lambda: played.starts > 10 and site.stage is Stage.WAITING)

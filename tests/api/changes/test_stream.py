@@ -55,7 +55,7 @@ async def test_no_place_is_a_problem(api: Api) -> None:
     assert sent[0]["status"] == 503
 
 
-async def test_what_a_client_has_read_from_the_store_is_not_sent_again(rows: Path) -> None:
+async def test_changes_that_a_client_has_read_from_the_store_are_not_sent_again(rows: Path) -> None:
     async with api_over(rows) as api, anyio.create_task_group() as group:
         for _ in range(3):  # committed, and not yet noticed
             sql(

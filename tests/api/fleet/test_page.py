@@ -107,7 +107,7 @@ async def test_models_lead_to_their_devices(view: MemoryView) -> None:
     assert "has the tag 'nowhere'." in (await shown(view, "/models?tag=nowhere", 404)).one("main").text
 
 
-async def test_a_page_says_when_it_is_not_of_now(view: MemoryView) -> None:
+async def test_a_page_marks_outdated_data(view: MemoryView) -> None:
     view.held = msgspec.structs.replace(view.held, problem="Kafka <i>is away</i>.")
     page = await shown(view, "/", now=NOON + 600)
     assert "This is what Kafka held at 2026-11-23T11:59:58.000Z" in page.one("p", role="alert").text

@@ -56,7 +56,7 @@ async def test_homes_are_listed_with_their_status(view: MemoryView) -> None:
         assert (await client.get("/api/fleet/sites?status=fine")).status_code == 400
 
 
-async def test_what_needs_a_look_comes_worst_first(view: MemoryView) -> None:
+async def test_homes_that_need_attention_are_listed_worst_first(view: MemoryView) -> None:
     async with asking(view) as client:
         drift = (await client.get("/api/fleet/drift")).json()
         assert [site["name"] for site in drift["sites"]] == ["north", "old"]

@@ -31,7 +31,7 @@ def test_the_least_recently_used_goes_first() -> None:
     assert [cache.get(r, 1) is not None for r in "abc"] == [True, False, True]
 
 
-def test_what_is_too_large_is_not_kept() -> None:
+def test_an_answer_that_is_too_large_is_not_cached() -> None:
     cache = AnswerCache(10)
     cache.put("a", 1, answer(b"12345678901"))
     assert cache.get("a", 1) is None

@@ -26,7 +26,7 @@ async def test_no_cache_or_proxy_keeps_or_holds_back_a_stream() -> None:
     assert (headers[b"cache-control"], headers[b"x-accel-buffering"]) == (b"no-store", b"no")
 
 
-async def test_what_is_taken_goes_on() -> None:
+async def test_a_stream_continues_after_an_accepted_piece() -> None:
     sent: list[Any] = []
     with anyio.CancelScope() as scope:
         await send_piece(kept(sent), b"data: 1\n\n", scope)

@@ -39,6 +39,6 @@ def test_rows_of_a_list_are_reported_field_by_field() -> None:
     assert (row["name"], row["sync"]["state"]) == ("Bed Light", "real")
 
 
-def test_what_has_no_word_of_its_own_has_an_example_of_its_type() -> None:
+def test_a_field_without_its_own_example_has_one_of_its_type() -> None:
     schema = {"type": "object", "properties": {"odd": {"type": "string"}, "even": {"type": "number"}}}
     assert example_of(schema, {}) == {"odd": "text", "even": 0.5}

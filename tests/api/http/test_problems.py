@@ -19,6 +19,6 @@ def test_a_problem_is_a_document() -> None:
     }
 
 
-def test_a_store_that_cannot_be_read_is_to_be_asked_again() -> None:
+def test_an_unreadable_store_is_answered_with_a_retry_time() -> None:
     problem = store_problem(ReplicaUnavailable("sqlite", "locked", "wait"))
     assert (problem.status, problem.detail, problem.headers["retry-after"]) == (503, "locked wait", "5")

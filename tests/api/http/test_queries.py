@@ -46,7 +46,7 @@ def test_values_are_typed() -> None:
         (b"label=" + b"x" * 256, "label"),
     ],
 )
-def test_what_is_wrong_is_named(query: bytes, named: str) -> None:
+def test_errors_name_the_parameter(query: bytes, named: str) -> None:
     assert named in refused(query, DevicesQuery)
 
 

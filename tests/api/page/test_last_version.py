@@ -38,7 +38,7 @@ def test_the_last_version_describes_the_deleted_record(
     assert last_name(revisions(key, fields)) == name
 
 
-def test_what_was_not_kept_or_cannot_be_read_says_nothing() -> None:
+def test_missing_and_unreadable_versions_yield_no_facts() -> None:
     key = Key("device", "x")
     assert last_facts(key, [], {}) == []
     assert last_facts(key, revisions(key, {"name": "no id"}), {}) == []

@@ -9,7 +9,7 @@ from engine.settings.sections import SourceSettings
 from engine.settings.text import browser_address
 
 
-def test_what_is_in_it_is_a_table() -> None:
+def test_its_contents_link_to_filtered_tables() -> None:
     assert inside(Key("floor", "up"), []) == {
         "devices": "devices?floor_id=up",
         "entities": "entities?floor_id=up",

@@ -29,7 +29,7 @@ async def test_a_page_is_answered_as_one_that_is_not_kept() -> None:
 @pytest.mark.parametrize(
     ("error", "status"), [(Problem(404, "No such page."), 404), (ReplicaUnavailable("rows", "away"), 503)]
 )
-async def test_what_went_wrong_is_a_page_with_its_status_and_headers(error: Exception, status: int) -> None:
+async def test_an_error_is_a_page_with_its_status_and_headers(error: Exception, status: int) -> None:
     answer = await answered(error)
     assert answer.status_code == status
     assert bytes(answer.body).startswith(f"{status}: ".encode())

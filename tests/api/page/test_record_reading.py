@@ -53,7 +53,7 @@ async def test_an_entity_is_found_by_either_id_now_and_then(sample: Sample) -> N
         assert f"device?id={device_id}" in [f.href for f in found[0].facts]
 
 
-async def test_what_is_gone_still_has_its_timeline(sample: Sample) -> None:
+async def test_a_deleted_record_still_has_its_timeline(sample: Sample) -> None:
     key = Key("device", "gone")
     revisions = [
         Revision(key, NOON, "create", 1, "b2:1", "r", {"name": "Old lamp"}),
@@ -74,7 +74,7 @@ async def test_without_records_the_page_names_the_setting(api: Api) -> None:
 
 @pytest.mark.parametrize("registry", ["device", "entity"])
 @pytest.mark.parametrize("at", [None, THEN])
-async def test_what_never_was_is_not_found(sample: Sample, registry: str, at: object) -> None:
+async def test_a_record_that_never_existed_is_not_found(sample: Sample, registry: str, at: object) -> None:
     async with api_over(*sample, timeline=await timeline_of_sample()) as api:
         with pytest.raises(Problem) as refused:
             await read_record(Reader(api.context, KeptIndex()), registry, "never", at)  # type: ignore[arg-type]

@@ -124,7 +124,7 @@ async def test_differences_are_grouped_counted_and_paged(sample: Sample) -> None
         assert "Shown: 1 record of 131" in found
 
 
-async def test_what_to_do_stands_first_with_a_command_and_its_paragraph(sample: Sample) -> None:
+async def test_the_next_step_comes_first_with_a_command_and_its_paragraph(sample: Sample) -> None:
     reported = report(foreign("Sun"), replicas=(replica(status="blocked", refusals=(refusal(),)),))
     async with api_over(*sample) as api:
         api.status = status_of(reported)
@@ -194,7 +194,7 @@ async def test_all_links_are_relative_and_lead_somewhere(sample: Sample) -> None
                 assert response.status_code == 200, address
 
 
-async def test_the_policy_forbids_what_the_page_does_not_need(api: Api) -> None:
+async def test_the_policy_forbids_everything_that_the_page_does_not_need(api: Api) -> None:
     policy = dict(SECURITY_HEADERS)["content-security-policy"]
     for part in ("default-src 'self'", "base-uri 'none'", "form-action 'self'", "object-src 'none'"):
         assert part in policy
@@ -263,7 +263,7 @@ async def test_the_home_at_a_time(sample: Sample) -> None:
         ("/device?id=x&at=2026-11-23", 501, "records.uri"),
     ],
 )
-async def test_what_goes_wrong_is_reported_as_a_page(api: Api, path: str, status: int, detail: str) -> None:
+async def test_errors_are_reported_as_a_page(api: Api, path: str, status: int, detail: str) -> None:
     wrong = await page(api, path, status)
     assert detail in wrong.one("main").text
     assert wrong.one("a", class_="brand")["href"] == "./"

@@ -26,7 +26,7 @@ def test_every_value_in_an_attribute_is_quoted() -> None:
         assert not re.search(r"=\{\{", path.read_text(encoding="utf-8")), path.name
 
 
-def test_what_is_shown_is_escaped() -> None:
+def test_shown_values_are_escaped() -> None:
     hostile = "</bdi><script>alert(1)</script>\"'&"
     html = render("problem.html", {**PROBLEM, "detail": hostile}).decode()
     page = Markup(html)

@@ -25,7 +25,7 @@ async def test_the_front_page_and_records_link_to_floors_labels_and_integrations
     assert [link for link in device if link.startswith("devices?integration=")]
 
 
-async def test_a_table_says_how_many_rows_its_exports_hold(api: Api) -> None:
+async def test_a_table_shows_the_number_of_exported_rows(api: Api) -> None:
     table = await page(api, "/devices")
     assert "As shown, all pages" in table.one("main").text
     (csv,) = [e["href"] for e in table.all("a") if "format=csv" in e["href"]]

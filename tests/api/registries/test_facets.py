@@ -25,7 +25,7 @@ async def test_each_value_is_a_filter_that_finds_as_many(api: Api, registry: str
             assert response.json()["total"] == each["count"], (facet, each)
 
 
-async def test_what_is_counted_can_be_narrowed(api: Api) -> None:
+async def test_facet_counts_can_be_filtered(api: Api) -> None:
     found = await api.get("/api/facets?registry=device&facet=manufacturer&q=bed")
     assert list(found["facets"]) == ["manufacturer"]
     assert found["total"] == (await api.get("/api/devices?q=bed"))["total"]
@@ -34,7 +34,7 @@ async def test_what_is_counted_can_be_narrowed(api: Api) -> None:
         await api.get(f"/api/facets?{wrong}", 400)
 
 
-async def test_what_a_registry_has_not_is_refused_and_not_counted_as_none(api: Api) -> None:
+async def test_a_facet_that_a_registry_lacks_is_refused(api: Api) -> None:
     for wrong in ("registry=floor&model=x", "registry=device&domain=light", "registry=area&facet=platform"):
         assert "have no" in (await api.get(f"/api/facets?{wrong}", 404))["detail"]
     found = await api.get("/api/facets?registry=entity&area_id=nowhere", 404)

@@ -53,7 +53,7 @@ async def api(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[A
         (f"/api/devices/{device(2).id}", "deleted", None),
     ],
 )
-async def test_what_was_there_once_is_not_called_unknown(
+async def test_a_former_record_is_not_described_as_unknown(
     api: Api, path: str, what: str, now: str | None
 ) -> None:
     problem = await api.get(path, 404)
@@ -128,7 +128,7 @@ async def test_a_device_that_was_split_is_found_under_the_id_that_its_row_has_si
         past.close()
 
 
-async def test_what_never_was_is_called_so(api: Api) -> None:
+async def test_a_record_that_never_existed_is_described_as_unknown(api: Api) -> None:
     problem = await api.get("/api/entities/light.never", 404)
     assert problem["detail"] == "There is no entity 'light.never'."
     assert "became" not in problem

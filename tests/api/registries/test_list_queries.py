@@ -18,7 +18,7 @@ def test_fields_are_sorted_by_their_columns() -> None:
     assert "area_name" not in columns
 
 
-def test_the_query_says_which_fields_there_are() -> None:
+def test_the_query_lists_the_available_fields() -> None:
     query = query_of("Q", DevicesQuery, DeviceBody, DEVICES.columns)
     properties = msgspec.json.schema_components([query])[1]["Q"]["properties"]
     assert "sw_version" in properties["sort"]["pattern"]

@@ -64,7 +64,7 @@ async def test_devices_are_found_and_sorted(api: Api, asked: str, found: list[st
     assert await names(api, asked + at) == found
 
 
-async def test_what_is_sorted_has_pages(api: Api) -> None:
+async def test_sorted_lists_have_pages(api: Api) -> None:
     first = await api.get("/api/devices?sort=name&limit=2")
     rest = await api.get(f"/api/devices?sort=name&limit=2&after={first['next']}")
     assert [d["name"] for d in (*first["devices"], *rest["devices"])] == ["apple", "Mango", "Zebra"]
@@ -120,7 +120,7 @@ async def test_then_has_the_fields_of_now(api: Api) -> None:
             }
 
 
-async def test_what_was_called_otherwise_is_found(api: Api, tmp_path: Path) -> None:
+async def test_a_record_is_found_by_its_former_name(api: Api, tmp_path: Path) -> None:
     renamed = snapshot(
         *[r for r in HOME.home.records.values() if r.key != device(3).key], device(3, name="Pear")
     )

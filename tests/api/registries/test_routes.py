@@ -168,7 +168,7 @@ async def test_unknown_is_shown_in_lists_and_null_elsewhere(tmp_path: Path) -> N
         assert (await api.get("/api/entities/sensor.s1"))["platform"] is None
 
 
-async def test_what_is_not_there_is_404(api: Api) -> None:
+async def test_a_missing_record_is_404(api: Api) -> None:
     assert "'light.none'" in (await api.get("/api/entities/light.none", 404))["detail"]
     await api.get("/api/devices/none", 404)
 

@@ -41,7 +41,7 @@ async def asking(
         "/sites/far/devices/..%2f..%2fx",
     ],
 )
-async def test_a_request_is_led_to_the_homes_owner_as_it_was_sent(path: str) -> None:
+async def test_a_request_is_redirected_unchanged_to_the_homes_owner(path: str) -> None:
     async with asking(Elsewhere("worker2", WORKER, is_current=True)) as client:
         answer = await client.get(path)
         assert (answer.status_code, answer.headers["location"]) == (307, WORKER + path)

@@ -93,7 +93,7 @@ async def test_homes_without_a_report_are_unknown_and_not_equal(sample: tuple[Pa
         assert (await client.get("/api/fleet/drift")).json() == {"records": [], "total": 0, "unknown": 3}
 
 
-async def test_what_is_no_longer_known_is_not_reported_as_known(sample: tuple[Path, Report]) -> None:
+async def test_outdated_knowledge_is_not_reported_as_current(sample: tuple[Path, Report]) -> None:
     """A home that had lost Home Assistant counted as one in which nothing differs."""
     views = []
     for name, word in (("followed", "in_sync"), ("lost", "unknown")):

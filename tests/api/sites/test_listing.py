@@ -44,7 +44,9 @@ async def test_pages_follow_each_other(sample: tuple[Path, Report]) -> None:
         assert await names(client, "after=c") == ["d"]
 
 
-async def test_a_home_that_is_not_kept_says_why_and_claims_nothing(sample: tuple[Path, Report]) -> None:
+async def test_a_home_that_is_not_kept_gives_the_reason_and_claims_nothing(
+    sample: tuple[Path, Report],
+) -> None:
     async with asking(sample, SITES) as client:
         found = (await client.get("/api/sites/d")).json()
         reported = found["stage"], found["status"], found["reason"], found["connected"], found["records"]

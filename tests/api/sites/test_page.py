@@ -46,7 +46,7 @@ async def test_an_unknown_home_is_answered_with_a_page(sample: tuple[Path, Repor
         assert "refresh" not in answer.text
 
 
-async def test_a_home_that_is_not_kept_has_a_page_that_says_why(sample: tuple[Path, Report]) -> None:
+async def test_a_home_that_is_not_kept_has_a_page_with_the_reason(sample: tuple[Path, Report]) -> None:
     async with asking(sample, MemorySites(away("broken", Stage.INVALID, "file <x>"))) as client:
         answer = await client.get("/sites/broken/")
         assert (answer.status_code, answer.headers["content-type"]) == (503, "text/html; charset=utf-8")

@@ -11,7 +11,7 @@ def test_a_home_that_is_not_kept_is_unknown() -> None:
     assert site_word(kept("a", "blocked"), NOON) == "blocked"
 
 
-def test_what_needs_a_person_is_worst() -> None:
+def test_a_home_that_needs_a_person_is_worst() -> None:
     views = [
         kept("e"),
         kept("d", "out_of_sync"),

@@ -60,7 +60,7 @@ async def test_a_record_on_which_two_replicas_differ_is_one_record(api: Api) -> 
     assert (await api.get("/api/status"))["differing"] is None
 
 
-async def test_a_replica_that_could_not_be_read_is_not_said_to_be_equal(api: Api) -> None:
+async def test_an_unreadable_replica_is_not_reported_as_equal(api: Api) -> None:
     assert api.status.report is not None
     unread = (unknown_replica("sqlite", "away"),)
     report = msgspec.structs.replace(api.status.report, replicas=unread, records=())
@@ -127,7 +127,7 @@ async def test_from_the_loss_of_home_assistant_on_nothing_is_known(api: Api) -> 
     assert "was lost" in response.json()["reasons"]["sqlite"]
 
 
-async def test_what_is_known_to_be_wrong_or_held_is_not_ready(api: Api) -> None:
+async def test_a_service_with_differences_or_held_deletes_is_not_ready(api: Api) -> None:
     report = api.status.report
     assert report is not None
     for outcome, word, status, why in (

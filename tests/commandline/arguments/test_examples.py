@@ -28,7 +28,7 @@ def test_help_is_a_command(capsys: pytest.CaptureFixture[str]) -> None:
         assert reported in capsys.readouterr().out
 
 
-def test_an_option_that_is_a_setting_says_how_to_set_it(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_option_that_is_a_setting_names_the_setting(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         parse(["serve", "--http-port", "8100"])
     assert "RECONCILE_HTTP__PORT" in capsys.readouterr().err

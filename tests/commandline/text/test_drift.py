@@ -17,7 +17,7 @@ PLAIN = DriftText()
 BACK = "the replica was changed by someone else after the engine wrote it"
 
 
-def test_each_record_says_which_side_differs_since_when_and_why() -> None:
+def test_each_record_shows_the_differing_side_its_time_and_reason() -> None:
     found = report(
         changed("Hub", ("name", "old", "new"), since=Instant(NOON - 2 * 3600)),
         changed("Lamp", ("area_id", "attic", None), cause=Cause.DRIFT, why=(BACK,)),

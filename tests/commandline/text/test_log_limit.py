@@ -46,7 +46,7 @@ def test_one_message_with_ever_new_fields_is_bounded_too() -> None:
     assert log.passes("socket.accept() out of system resource", port=1) is not None
 
 
-def test_what_is_no_fault_is_always_logged() -> None:
+def test_messages_that_are_no_faults_are_always_logged() -> None:
     log = Log()
     assert all(log.passes("change written", logging.INFO, name="x") is not None for _ in range(1000))
 

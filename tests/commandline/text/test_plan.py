@@ -183,7 +183,7 @@ def test_a_waiting_delete_shows_how_long(mode: str, since: Instant | None, repor
     assert '  - remove  device/old "Old" (waits for a second look)' in lines
 
 
-def test_what_a_second_replica_shares_with_the_first_is_one_line() -> None:
+def test_a_difference_in_two_replicas_is_one_line() -> None:
     fields = (("area_id", None, "kitchen"), ("effective_area_id", None, "kitchen"))
     both = [changed("Hub", *fields), changed("Hub", *fields[:1], replica="history", source_hash="1:other")]
     text = render_plan(report(*both), PLAIN)

@@ -48,7 +48,7 @@ def test_a_step_that_a_server_named_cannot_move_the_cursor() -> None:
     assert "\x1b" not in stream.getvalue()
 
 
-def test_elsewhere_there_is_one_line_per_step_if_asked_for() -> None:
+def test_without_a_terminal_progress_is_one_line_per_step_on_request() -> None:
     reported, silent, quiet = io.StringIO(), io.StringIO(), io.StringIO()
     for stream, is_quiet, verbose in ((reported, False, True), (silent, False, False), (quiet, True, True)):
         with ProgressLine(stream, quiet=is_quiet, verbose=verbose) as progress:

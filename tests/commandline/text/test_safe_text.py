@@ -24,7 +24,7 @@ TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJhYmNkZWYifQ.c2lnbmF0dXJlLXNpZ25hdHVyZQ"
         ("👩\u200d👧 की\u200cम", '"👩\u200d👧 की\u200cम"'),
     ],
 )
-def test_what_a_terminal_would_obey_is_shown_as_its_code(name: str, shown: str) -> None:
+def test_terminal_control_characters_are_shown_as_codes(name: str, shown: str) -> None:
     assert name_text(name) == shown
 
 

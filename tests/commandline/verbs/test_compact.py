@@ -124,7 +124,7 @@ def test_a_clock_that_may_have_jumped_is_refused_and_a_time_is_taken(
         (("light.x", "--before", "2026-01-01"), 64, "is an option of `reconcile history compact`"),
     ],
 )
-def test_what_makes_no_sense_is_refused(
+def test_invalid_arguments_are_refused(
     mirror: Reconcile, argv: tuple[str, ...], code: int, said: str
 ) -> None:
     mirror()

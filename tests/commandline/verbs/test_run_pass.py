@@ -87,7 +87,7 @@ def test_only_some_registries_are_compared_on_request(mirror: Reconcile) -> None
     assert {r.registry for r in decoded(mirror("--json").out).records} >= {"device", "entity"}
 
 
-def test_a_delete_waits_for_a_second_look(mirror: Reconcile, home: Home) -> None:
+def test_a_delete_waits_for_a_second_read(mirror: Reconcile, home: Home) -> None:
     mirror()
     label = home.remove_label()
     code, out, _ = mirror("--only", "label")

@@ -64,7 +64,7 @@ def test_a_snapshot_replaces_nothing_without_force(
         (("restore", "a.db"), "a.db is no file."),
     ],
 )
-def test_what_is_not_there_is_one_clear_error(
+def test_a_missing_file_is_one_clear_error(
     argv: tuple[str, str], reported: str, reconcile: Reconcile
 ) -> None:
     code, out, err = reconcile("store", *argv, "--rows", "rows.db")
@@ -72,7 +72,7 @@ def test_what_is_not_there_is_one_clear_error(
     assert err.startswith(f"Error: {reported}\n")
 
 
-def test_what_is_no_snapshot_is_not_advised_to_be_moved_away(reconcile: Reconcile) -> None:
+def test_moving_a_file_away_is_not_advised_for_an_invalid_snapshot(reconcile: Reconcile) -> None:
     Path("a.db").write_bytes(b"no database, but a letter" * 100)
     code, _, err = reconcile("store", "restore", "a.db", "--rows", "rows.db")
     assert code == 1

@@ -255,7 +255,7 @@ def test_a_unique_id_may_be_empty() -> None:
         ("entity", {**LEAST["entity"], "id": 5}, (None, "a.b", None)),
     ],
 )
-def test_what_says_which_row_it_is(
+def test_an_unusable_row_is_identified_by_its_known_fields(
     registry: str, row: dict[str, Json], known: tuple[str | None, str | None, str | None]
 ) -> None:
     with pytest.raises(UnusableRow) as caught:

@@ -82,7 +82,7 @@ def test_every_way_finds_the_same(
     assert {key: names == first for key, names in found.items()} == dict.fromkeys(found, True)
 
 
-def test_what_is_found(reader: ViewReader) -> None:
+def test_the_devices_that_a_search_finds(reader: ViewReader) -> None:
     assert len(pages(reader)) == 72
     assert len(pages(reader, q="la")) == 48
     assert len(pages(reader, q="kuche")) == 24

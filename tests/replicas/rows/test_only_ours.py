@@ -19,7 +19,7 @@ def rows(tmp_path: Path) -> Path:
     return path
 
 
-def test_what_this_program_wrote_can_be_had_again(rows: Path) -> None:
+def test_a_file_with_only_our_rows_is_recognised(rows: Path) -> None:
     assert holds_only_ours(rows)
     assert sorted(path.name for path in rows.parent.glob("rows.db-*")) == []
 

@@ -43,7 +43,7 @@ def test_a_home_that_is_not_kept_says_why_and_fits_into_a_message() -> None:
     assert encode_site("t", status).value
 
 
-def test_who_gives_a_home_up_or_has_no_file_of_it_knows_nothing_of_it() -> None:
+def test_a_released_or_unconfigured_home_is_unknown() -> None:
     status = home_status(kept("one"), {"entity": 3}, OWNER, NOON)
     ended = released(status, NOON + 5)
     assert (ended.stage, ended.status, ended.connected) == ("released", "unknown", False)

@@ -8,7 +8,7 @@ import pytest
 from engine.sources.answers.category_scopes import CategoryScopes, scope_of_event
 
 
-def test_all_that_are_known_are_asked_for_and_none_that_is_refused() -> None:
+def test_every_known_scope_is_requested_except_refused_ones() -> None:
     scopes = CategoryScopes(["garden", "script"])
     assert list(scopes) == ["automation", "garden", "helpers", "scene", "script"]
     scopes.add({"attic"})

@@ -80,12 +80,12 @@ async def test_what_is_not_about_rows_is_reported(code: str) -> None:
 
 
 @pytest.mark.parametrize("entity_id", ["light.a", "sensor.a_1", "a1.b2"])
-def test_what_home_assistant_takes_for_an_entity_id(entity_id: str) -> None:
+def test_an_entity_id_that_home_assistant_accepts_is_valid(entity_id: str) -> None:
     assert is_valid(entity_id)
 
 
 @pytest.mark.parametrize(
     "entity_id", ["a.b__c", "A.b", "a.b c", "a", ".b", "a.", "a._b", "a.b_", "_a.b", "a.b.c", "a.b\n"]
 )
-def test_what_it_does_not(entity_id: str) -> None:
+def test_an_entity_id_that_home_assistant_rejects_is_invalid(entity_id: str) -> None:
     assert not is_valid(entity_id)

@@ -14,7 +14,7 @@ def raw(*rows: Any) -> list[msgspec.Raw]:
     return [msgspec.Raw(json.dumps(row).encode()) for row in rows]
 
 
-def test_what_cannot_be_used_is_set_aside_with_its_place() -> None:
+def test_an_unusable_row_is_set_aside_with_its_place() -> None:
     rows = UsableRows()
     objects = rows.objects("device", raw({"id": "a"}, 5, {"id": None}, {"id": "b"}))
     records = rows.records(objects, lambda row: read_fields("device", row))

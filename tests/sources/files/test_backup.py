@@ -84,7 +84,7 @@ async def test_a_protected_backup_says_how_to_make_another(how: str, tmp_path: P
 
 
 @pytest.mark.parametrize("content", [b"", b"not a tar", bytes(10240), gzip.compress(b"x" * 2000, mtime=0)])
-async def test_what_is_no_backup_is_refused(content: bytes, tmp_path: Path) -> None:
+async def test_a_file_that_is_no_backup_is_refused(content: bytes, tmp_path: Path) -> None:
     file = tmp_path / "b.tar"
     file.write_bytes(content)
 

@@ -31,7 +31,7 @@ def test_more_than_the_bound_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["fifo", "device", "folder"])
-def test_what_is_no_plain_file_is_refused_at_once(tmp_path: Path, kind: str) -> None:
+def test_only_a_regular_file_is_read(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "it"
     if kind == "fifo":
         os.mkfifo(path)  # without a writer, a plain open would wait forever

@@ -64,7 +64,7 @@ ENTITY, DEVICE, AREA = "entity_registry_updated", "device_registry_updated", "ar
         (event("something_new"), EVERYTHING),
     ],
 )
-def test_what_an_event_hints_at(message: msgspec.Raw, hints: Hints) -> None:
+def test_an_event_gives_hints(message: msgspec.Raw, hints: Hints) -> None:
     assert event_hints(message) == hints
 
 

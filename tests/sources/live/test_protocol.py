@@ -159,7 +159,7 @@ def test_one_frame_may_hold_many_messages_in_their_order() -> None:
     assert logged_in().receive("[]") == []
 
 
-def test_what_newer_versions_add_is_passed_over() -> None:
+def test_messages_added_by_newer_versions_are_ignored() -> None:
     protocol = logged_in(1)
     assert protocol.receive('{"type":"weather_report","id":1,"sky":"blue"}') == []
     assert protocol.receive('{"id":1,"type":"result","success":true,"result":1,"took_ms":3}') != []

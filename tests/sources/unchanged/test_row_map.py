@@ -118,7 +118,7 @@ def test_blanks_between_rows_only_cost_time() -> None:
         (b'{"id":19}]', b'{"id":19}}]'),
     ],
 )
-def test_what_is_no_list_is_refused(row: bytes, instead: bytes) -> None:
+def test_a_value_that_is_not_a_list_is_refused(row: bytes, instead: bytes) -> None:
     text = bytes(answer([{"id": number} for number in range(20)]))
     rows = first(msgspec.Raw(text))
 

@@ -44,7 +44,7 @@ def test_a_record_that_differs_in_two_replicas_counts_once() -> None:
     assert [(c.value, c.count) for c in shown.replicas] == [("sqlite", 1), ("history", 1)]
 
 
-def test_what_all_of_a_group_share_is_reported_once() -> None:
+def test_common_facts_of_a_group_are_reported_once() -> None:
     (group,) = view(*MOCKS[:2], foreign("Odd", why=(*MOCKS[0].why, "and this")), state="foreign").groups
     assert "no entity belongs to it" in group.reasons
     assert [row.reasons for row in group.table.rows] == [[], [], ["and this"]]

@@ -38,7 +38,7 @@ def test_everything_is_shown_by_area() -> None:
     assert (view.device_count, view.entity_count, view.loose_count) == (3, 9, 3)
 
 
-def test_a_search_looks_for_every_word_in_any_case() -> None:
+def test_a_search_matches_every_word_ignoring_case() -> None:
     assert names(HomeQuery(q="LAMP éclair")) == ["d0002"]
     assert names(HomeQuery(q="KÜCHE")) == ["d0001", "d0002"]
     assert names(HomeQuery(q="lamp nothing")) == []

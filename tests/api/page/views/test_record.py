@@ -92,7 +92,7 @@ def test_ids_are_there_to_be_copied_and_all_that_rows_know_is_reported() -> None
     ]
 
 
-def test_what_a_record_refers_to_is_a_link_under_its_name() -> None:
+def test_references_of_a_record_are_links_by_name() -> None:
     record = device(1, via_device_id=device(2).id, labels=("a", "b"))
     facts = {
         f.label: f for f in device_facts(DEVICES.of_record(record, Derived(integration="hue"), ""), NAMES)

@@ -115,7 +115,7 @@ def test_out_of_sync_lists_the_open_differences(records: tuple[Any, ...], senten
     assert (shown.state, shown.sentence) == ("out_of_sync", sentence)
 
 
-def test_what_was_never_equal_was_never_proven() -> None:
+def test_a_replica_that_was_never_equal_has_no_proof_time() -> None:
     replicas = (
         ReplicaStatus("sqlite", SyncStatus.OUT_OF_SYNC, compared_at=NOON),
         ReplicaStatus("history", SyncStatus.IN_SYNC, synced_at=NOON, compared_at=NOON),

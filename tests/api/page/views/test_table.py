@@ -74,7 +74,7 @@ async def test_two_suns_are_distinguished(api: Api) -> None:
     assert sorted(badges) == ["Foreign", "Real"]
 
 
-async def test_what_is_shown_is_there_as_csv_and_json(api: Api) -> None:
+async def test_shown_rows_are_available_as_csv_and_json(api: Api) -> None:
     _, markup = await table(api, "/devices?q=sun&sort=-manufacturer")
     for name in ("CSV", "JSON"):
         (href,) = [e["href"] for e in markup.all("a") if e.text == name]
@@ -93,7 +93,7 @@ async def test_an_entity_shows_its_device_and_area_and_leads_on(api: Api) -> Non
     assert f"http://ha:8123/config/devices/device/{device(1).id}" in [e["href"] for e in record.all("a")]
 
 
-def test_what_is_no_filter_is_refused() -> None:
+def test_an_unknown_filter_is_refused() -> None:
     for wrong in (b"colour=red", b"state=odd", b"page=0"):
         with pytest.raises(Problem):
             parse_query(wrong, TableQuery)

@@ -43,7 +43,7 @@ def test_observe_mode_is_shown() -> None:
     assert "only observes" in gone.sentences[1]
 
 
-def test_what_a_guard_holds_is_not_said_to_be_lifted_by_a_second_look() -> None:
+def test_a_second_read_is_not_advised_for_deletes_that_a_guard_holds() -> None:
     held = [removed(name, outcome="held") for name in ("A", "B")]
     stores = (replica(status="blocked", refusals=(refusal(),)),)
     _, gone = todos(status_of(report(*held, replicas=stores)))

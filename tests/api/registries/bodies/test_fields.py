@@ -60,7 +60,7 @@ def test_a_list_says_that_something_is_unknown_and_a_single_record_null() -> Non
     assert (DEVICES.of_row(row, is_listed=True).model, DEVICES.of_row(row).model) == ("Unknown", None)
 
 
-def test_what_is_no_list_of_texts_is_empty() -> None:
+def test_a_value_that_is_not_a_list_of_texts_is_empty() -> None:
     assert [text_list(t) for t in ('["a", null, 1]', "kitchen", "3", '{"a": 1}')] == [["a"], [], [], []]
 
 
@@ -70,7 +70,7 @@ def test_times_are_rfc_3339() -> None:
     assert [time_text(t) for t in (None, "yesterday")] == [None, "yesterday"]
 
 
-def test_what_is_no_object_is_empty() -> None:
+def test_a_value_that_is_not_an_object_is_empty() -> None:
     assert [object_of(t) for t in ('{"a": 1}', "[1]", "x", None, {"b": 2})] == [
         {"a": 1},
         {},

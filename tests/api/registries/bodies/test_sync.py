@@ -101,7 +101,7 @@ async def test_of_the_past_there_is_no_verdict(sample: Sample) -> None:
         assert page["devices"][0]["sync"] is None
 
 
-def test_a_report_says_which_registries_were_read(sample: Sample) -> None:
+def test_a_report_lists_the_registries_it_read(sample: Sample) -> None:
     assert sample[1].source.registries == REGISTRIES
 
 

@@ -27,7 +27,7 @@ def test_a_guard_that_speaks_is_reported_with_its_command() -> None:
     assert "raise plan.delete_ratio_max" in check.hint
 
 
-def test_where_a_guard_holds_all_deletes_no_second_look_is_advised() -> None:
+def test_no_second_read_is_advised_if_a_guard_holds_all_deletes() -> None:
     guarded = (replica(status="blocked", refusals=(refusal(),)),)
     reported = report(removed("Old", outcome="held"), replicas=guarded)
     _, gone = checks_of(status_of(reported, 1e9))

@@ -83,7 +83,7 @@ def test_the_status_has_each_process_with_its_homes(
     assert "one (h1) keeps" in capsys.readouterr().out
 
 
-def test_the_status_has_each_home_as_its_owner_says(
+def test_the_status_shows_each_home_as_its_owner_reports_it(
     cluster: MemoryFleet, capsys: pytest.CaptureFixture[str]
 ) -> None:
     owner = "one" if partition_of("home0", 2) == 0 else "two"

@@ -79,7 +79,7 @@ def test_the_check_uses_the_address_in_the_settings_and_needs_no_token(
         (b"", "no proper answer (RemoteDisconnected)"),
     ],
 )
-def test_another_answer_is_unhealthy_and_one_line_says_why(
+def test_another_answer_is_unhealthy_with_a_one_line_reason(
     answer: bytes, reported: str, reconcile: Reconcile, answer_with: AnswerWith
 ) -> None:
     url = answer_with(answer)
@@ -110,7 +110,7 @@ def test_a_listener_on_every_address_is_checked_on_loopback(
 @pytest.mark.parametrize(
     "url", ["", "127.0.0.1:8099", "ftp://home", "http://", "http://home:port", "http://[::", "http://home/ü"]
 )
-def test_what_is_no_address_is_a_usage_error(url: str, reconcile: Reconcile) -> None:
+def test_an_invalid_address_is_a_usage_error(url: str, reconcile: Reconcile) -> None:
     code, out, err = reconcile("healthcheck", "--url", url)
     assert (code, out) == (64, "")
     assert "is not the address of a service" in err

@@ -99,7 +99,7 @@ def test_stores_are_not_deleted_while_a_broken_file_may_be_of_their_home(
         (("explode",), 64, "invalid choice"),
     ],
 )
-def test_what_makes_no_sense_is_one_clear_sentence(
+def test_invalid_arguments_are_refused_in_one_clear_sentence(
     reconcile: Reconcile, argv: tuple[str, ...], code: int, said: str
 ) -> None:
     answer = reconcile("site", *argv)

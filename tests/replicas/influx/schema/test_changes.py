@@ -28,7 +28,7 @@ def test_every_changed_field_is_a_line() -> None:
     assert (version["field"], version["before"], version["after"]) == ("sw_version", "-", "2")
 
 
-def test_what_comes_and_goes_is_one_line() -> None:
+def test_a_create_or_a_delete_is_one_line() -> None:
     [created] = reported(operation_of(None, entity(1)))
     [deleted] = reported(operation_of(entity(1), None))
     assert (created["op"], created["field"], created["entity_id"]) == ("create", "-", "sensor.s1")

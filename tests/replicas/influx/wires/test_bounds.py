@@ -72,7 +72,7 @@ def read_on(answer: BoundedAnswer) -> None:
     ],
     ids=["continue", "status", "header", "body", "size of a piece"],
 )
-def test_what_drips_is_given_up_after_ten_timeouts(now: list[float], pieces: Iterator[bytes]) -> None:
+def test_a_dripping_answer_is_given_up_after_ten_timeouts(now: list[float], pieces: Iterator[bytes]) -> None:
     answer = BoundedAnswer(Socket(pieces, now))  # type: ignore[arg-type]
     with pytest.raises(EndlessAnswer, match="did not end within 20 seconds"):
         read_on(answer)

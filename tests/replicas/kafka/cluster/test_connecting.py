@@ -84,7 +84,7 @@ def test_each_kind_of_certificate_has_a_sentence_of_its_own(certificates: Path) 
         assert found(access(f"kafkas://{server}", **unchecked)) == ("", "")
 
 
-def test_tls_where_there_is_none_and_none_where_there_is(certificates: Path) -> None:
+def test_a_mismatch_of_tls_between_address_and_listener_is_explained(certificates: Path) -> None:
     with listener(None) as server:
         reason, advice = found(access(f"kafkas://{server}"))
         assert reason == f"{server} is a listener without TLS"

@@ -48,7 +48,7 @@ def test_a_process_keeps_the_homes_of_its_partitions() -> None:
     assert {site.status for site in found.sites} == {"unknown"}
 
 
-def test_a_home_is_as_its_owner_says() -> None:
+def test_a_home_has_the_status_of_its_owners_message() -> None:
     records = {"entity": 160, "device": 4}
     found = fleet(home(records=records, since_ms=MS - 60_000, drift_records=0), worker("a")).sites[0]
     assert (found.name, found.owner, found.stage, found.status) == ("s1", "a", "kept", "in_sync")

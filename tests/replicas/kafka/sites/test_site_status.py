@@ -208,7 +208,7 @@ def test_a_message_in_another_partition_is_named(message: Message) -> None:
         decode_message(stored(message), ReadingPlace((place + 1) % 4, 4, NOW_MS))
 
 
-def test_a_word_is_believed_for_two_heartbeats_and_from_an_owner_only() -> None:
+def test_a_status_counts_for_two_heartbeats_and_only_from_an_owner() -> None:
     assert HOME.word_at(HOME.ts_ms) == "in_sync"
     assert HOME.word_at(HOME.ts_ms + FRESH_MS, {"host-1"}) == "in_sync"
     assert HOME.word_at(HOME.ts_ms + FRESH_MS + 1) == "unknown"

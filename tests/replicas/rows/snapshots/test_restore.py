@@ -93,7 +93,7 @@ def test_no_number_of_the_feed_is_given_out_twice(rows: Path, tmp_path: Path) ->
     assert [number for (number,) in numbers] == list(range(oldest, oldest + len(numbers)))
 
 
-def test_what_was_missed_is_forgotten(rows: Path, tmp_path: Path) -> None:
+def test_a_restore_forgets_noted_absences(rows: Path, tmp_path: Path) -> None:
     sql(
         tmp_path / "snapshot.db",
         "INSERT INTO reconcile_absences VALUES ('device', 'back again', 1.0, NULL, NULL)",
