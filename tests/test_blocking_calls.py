@@ -47,7 +47,7 @@ def test_a_call_in_a_worker_thread_blocks_nothing() -> None:
     assert asyncio.run(found_in(blocks)) == []
 
 
-def test_what_the_test_does_itself_is_not_the_programs() -> None:
+def test_blocking_calls_of_the_test_itself_are_allowed() -> None:
     async def reads() -> None:
         Path("/dev/null").read_bytes()  # noqa: ASYNC240
 

@@ -287,7 +287,7 @@ def test_every_file_that_the_text_names_exists(name: str) -> None:
     assert [file for file in named if not (ROOT / file).exists()] == []
 
 
-def test_the_design_says_where_things_are() -> None:
+def test_the_designs_table_of_places_names_existing_files_and_functions() -> None:
     """Each row of "Where is what" names files that there are, and functions that are in one of them."""
     design = (ROOT / "engine" / "DESIGN.md").read_text(encoding="utf-8")
     rows = re.findall(r"(?m)^\| (where [^|]*\?) \| (.*) \|$", design)

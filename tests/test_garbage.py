@@ -33,7 +33,7 @@ def keep_failure() -> None:
         sys.last_value = error
 
 
-def test_what_a_failed_test_holds_is_closed_without_a_word(unraisable: list[str]) -> None:
+def test_objects_held_by_a_failed_test_are_closed_silently(unraisable: list[str]) -> None:
     assert not has_failed()
     keep_failure()
     assert has_failed()

@@ -78,7 +78,7 @@ async def test_an_unreadable_store_is_read_again(tmp_path: Path) -> None:
     await rows_reader.aclose()
 
 
-def test_only_changes_of_home_assistant_to_known_records_took_a_time() -> None:
+def test_only_changes_from_home_assistant_to_known_records_have_a_delay() -> None:
     activity = Activity()
     reported = report(
         changed("Lamp", ("name", "a", "b"), outcome="applied"),

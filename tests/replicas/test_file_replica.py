@@ -107,7 +107,7 @@ def test_it_stays_known_after_another_thread_opened_the_current_file(file: ApswF
     assert not replica.is_overtaken(replica.data_version())
 
 
-def test_what_we_write_and_move_ourselves_is_not_taken_for_it(file: ApswFile) -> None:
+def test_our_own_writes_and_checkpoints_do_not_count_as_overtaking(file: ApswFile) -> None:
     replica = Kept(file)
     version = replica.data_version()
     for number in range(3):
@@ -129,7 +129,7 @@ def test_another_programs_rows_are_left_to_the_data_version(file: ApswFile) -> N
     assert replica.data_version() != version
 
 
-def test_what_was_never_looked_at_was_not_overtaken(tmp_path: Path) -> None:
+def test_a_file_that_was_never_read_is_not_overtaken(tmp_path: Path) -> None:
     replica = Kept(ApswFile("kept", tmp_path / "rows.db"))
     assert not replica.is_overtaken(None)
     assert not replica.is_overtaken(replica.data_version())

@@ -38,7 +38,7 @@ def test_nothing_is_lost_and_no_status_is_false(part: int) -> None:
 
 
 @pytest.mark.parametrize("seed", first_quick(kept_seeds(), 7))
-def test_what_once_failed_does_not_fail_again(seed: int) -> None:
+def test_seeds_that_once_failed_pass(seed: int) -> None:
     outcome = play(seed)
     assert not outcome.violations, describe(outcome)
 
@@ -82,7 +82,7 @@ def test_a_seed_is_a_history() -> None:
 
 
 @pytest.mark.slow
-def test_a_history_that_fails_is_made_short_and_says_how_to_see_it_again() -> None:
+def test_a_failing_history_is_shrunk_and_reported_with_the_command_to_repeat_it() -> None:
     with mutated("a key that changed is forgotten"):
         seed = next(seed for seed in range(100) if play(seed).violations)
         whole, short = play(seed), shrink(seed)

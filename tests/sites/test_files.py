@@ -172,9 +172,7 @@ def test_a_pipe_without_a_writer_blocks_nothing(tmp_path: Path) -> None:
         assert "it is not a file" in error_of(found)
 
 
-def test_a_folder_that_may_not_be_looked_into_is_a_finding(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unreadable_folder_is_a_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path, "a")
     stat = os.stat
 

@@ -56,7 +56,7 @@ def test_of_very_many_homes_only_the_unhealthy_have_series() -> None:
     assert 'site="' not in scraped(*many)
 
 
-def test_one_home_can_be_asked_alone() -> None:
+def test_the_metrics_of_one_home_can_be_read_alone() -> None:
     body, content_type = render_site(kept("a"), NOON, "")
     assert 'reconcile_site_in_sync{site="a"} 1.0' in body.decode()
     assert content_type.startswith("text/plain")
@@ -68,7 +68,7 @@ def test_the_longest_lag_is_reported_once() -> None:
     assert (lag.take(), lag.take()) == (0.5, 0.0)
 
 
-async def test_other_tasks_go_on_while_many_homes_are_looked_at() -> None:
+async def test_other_tasks_continue_while_many_homes_are_counted() -> None:
     homes = [kept(f"home{number}") for number in range(500)]
     looked = 0
     turns: list[int] = []

@@ -5,7 +5,7 @@ from pathlib import Path
 from engine.sites.pauses import is_paused, pause, resume
 
 
-def test_a_home_is_paused_and_goes_on(tmp_path: Path) -> None:
+def test_a_home_is_paused_and_resumed(tmp_path: Path) -> None:
     folder = tmp_path / "state" / "home"
     assert not is_paused(folder)
     assert pause(folder)

@@ -102,7 +102,7 @@ def test_homes_that_misbehave_harm_no_other(homes: Homes) -> None:
     homes.wait_for("lie", status="in_sync")
 
 
-def test_what_changes_in_the_folder_is_taken_up(homes: Homes) -> None:
+def test_changes_in_the_folder_are_applied(homes: Homes) -> None:
     homes.add("first")
     homes.serve()
     homes.wait_for("first", status="in_sync")

@@ -121,7 +121,7 @@ async def test_an_expected_error_is_retried_forever(played: Played) -> None:
         assert "Another service keeps it." in str(site.view().reason)
 
 
-async def test_a_home_is_paused_and_goes_on(played: Played) -> None:
+async def test_a_home_is_paused_and_resumed(played: Played) -> None:
     async with running(played, is_paused=True) as site:
         await eventually(lambda: site.stage is Stage.PAUSED)
         assert await site.open() is None
@@ -161,7 +161,7 @@ async def test_without_memory_a_home_waits(played: Played) -> None:
         await eventually(lambda: site.stage is Stage.KEPT)
 
 
-async def test_what_only_readers_need_starts_with_the_first_request(
+async def test_tasks_that_only_readers_need_start_with_the_first_request(
     played: Played, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_IDLE_SECONDS", 0.0)

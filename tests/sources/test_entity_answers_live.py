@@ -43,7 +43,7 @@ async def test_an_entity_id_that_home_assistant_now_rejects_is_read_from_the_lis
     assert fake.count(GET_ENTRIES) == 2
 
 
-async def test_a_row_that_cannot_be_written_is_found_by_halving_and_asked_for_again() -> None:
+async def test_a_row_that_cannot_be_written_is_found_by_bisection_and_requested_again() -> None:
     recorded = answers()
     rows, odd = extended_rows(recorded), recorded[ENTITY_LIST][7]
 
@@ -65,7 +65,7 @@ async def test_a_row_that_cannot_be_written_is_found_by_halving_and_asked_for_ag
     assert second.home.partly_read == {}
 
 
-async def test_a_core_that_refuses_every_entity_is_not_asked_for_ever() -> None:
+async def test_a_core_that_refuses_every_entity_is_not_retried_forever() -> None:
     recorded = answers()
 
     def entries(params: dict[str, Any]) -> Any:

@@ -18,7 +18,7 @@ DECODER = msgspec.json.Decoder(dict[str, int])
         pytest.param(b'{"secret\xfc": 1}', id="not UTF-8"),
     ],
 )
-def test_what_cannot_be_decoded_is_named_but_not_shown(text: bytes) -> None:
+def test_undecodable_text_is_named_but_not_shown(text: bytes) -> None:
     with pytest.raises(SourceInvalid) as raised:
         decode_json(DECODER, text, "The file x")
 
@@ -53,13 +53,13 @@ def test_json_nested_without_end_is_refused() -> None:
         (b"[1, " + b'["[",' * 3000 + b"1" + b"]" * 3000 + b", 5]", None),
     ],
 )
-def test_what_a_strict_decoder_refuses_costs_only_the_value(text: bytes, read: object) -> None:
+def test_a_value_that_a_strict_decoder_refuses_costs_only_itself(text: bytes, read: object) -> None:
     found = decode_json(msgspec.json.Decoder(list[object]), text, "It")
 
     assert found == read if read is not None else (found[0], found[2]) == (found[0], 5)
 
 
-def test_what_is_cut_off_stays_refused() -> None:
+def test_truncated_text_stays_refused() -> None:
     assert legible_json(b'[{"a": 1}, {"a"') is None
     for text in (b'["\\ud800", 1', b"[" * 3000, b'["' + b"x" * 10):
         with pytest.raises(SourceInvalid):
@@ -70,6 +70,6 @@ def test_a_byte_order_mark_in_front_is_passed_over() -> None:
     assert decode_json(DECODER, b'\xef\xbb\xbf{"a": 1}', "It") == {"a": 1}
 
 
-def test_a_long_text_that_is_cut_off_is_looked_through_once() -> None:
+def test_a_long_truncated_text_is_scanned_once() -> None:
     # Looked through from every quote in it this would take minutes.
     assert legible_json(b'["\\ud800", "' + b'\\"' * 200_000) is not None

@@ -56,7 +56,7 @@ def test_a_pass_continues_where_the_earlier_release_stopped(stores: Path, reconc
     assert (code, out.split(":")[0]) == (0, "Nothing to do")
 
 
-def test_the_change_feed_goes_on_without_a_gap(stores: Path, reconcile: Reconcile) -> None:
+def test_the_change_feed_continues_without_a_gap(stores: Path, reconcile: Reconcile) -> None:
     [(newest,)] = query(stores / "rows.db", "SELECT max(seq) FROM reconcile_changes")
     reconcile("--source", f"capture:{RICH}", *STORES)
     numbers = [n for (n,) in query(stores / "rows.db", "SELECT seq FROM reconcile_changes ORDER BY seq")]

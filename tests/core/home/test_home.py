@@ -202,7 +202,7 @@ def test_the_part_of_some_registries_has_nothing_of_the_others() -> None:
     assert set(of_later.row_versions) == {ATTIC.key, HALL.key}
 
 
-def test_what_a_replica_has_of_rows_that_cannot_be_read_stands_in_for_them() -> None:
+def test_a_replicas_records_stand_in_for_unreadable_rows() -> None:
     lamp, power = device(1, name="Lamp"), entity(1, device_id=device(1).id, original_name="Power")
     home = later(snapshot(ENTRY, power, device(2)).home, [entity(2, device_id=device(2).id)])
     assert home.derived[power.key].effective_name == "Power"

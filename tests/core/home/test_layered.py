@@ -85,7 +85,7 @@ def test_changes_of_nothing_are_all_there_is() -> None:
     assert with_changes({}, {1: "one"}, [2]) == {1: "one"}
 
 
-def test_what_came_and_went_again_is_not_there() -> None:
+def test_an_added_and_removed_entry_is_absent() -> None:
     found = with_changes(with_changes(BASE, {300: "new"}, ()), {}, [300])
     assert (300 in found, found.get(300, "none"), found.get(301, "none")) == (False, "none", "none")
     assert found == BASE

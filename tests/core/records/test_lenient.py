@@ -190,7 +190,7 @@ def test_only_the_named_fields_are_decoded() -> None:
 
 
 @pytest.mark.parametrize("value", [None, True, [], {}, "", "soon", "9999999-01-01"])
-def test_a_time_that_is_none_is_unknown(value: Json) -> None:
+def test_an_invalid_time_is_unknown(value: Json) -> None:
     assert seconds_of(value) is None
 
 

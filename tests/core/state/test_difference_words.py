@@ -29,7 +29,7 @@ from tests.commandline.reports import changed, removed
         (None, "something new", "something new"),
     ],
 )
-def test_what_is_done_about_it(action: Action | None, outcome: str, text: str) -> None:
+def test_each_outcome_is_described(action: Action | None, outcome: str, text: str) -> None:
     assert outcome_text(changed("Lamp", action=action, outcome=outcome)) == text
 
 

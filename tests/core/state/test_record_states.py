@@ -11,7 +11,7 @@ def test_every_state_has_a_label_and_a_place() -> None:
     assert BY_URGENCY[-1] is State.FOREIGN
 
 
-def test_what_one_replicas_difference_makes_of_a_record() -> None:
+def test_a_difference_in_one_replica_determines_the_state() -> None:
     assert state_of(foreign("a")) is State.FOREIGN
     assert state_of(removed("a")) is State.GONE
     assert state_of(added("a", cause=Cause.DRIFT)) is State.MISSING

@@ -147,7 +147,7 @@ def test_nothing_compared_yet_is_not_known() -> None:
 
 
 @pytest.mark.parametrize("guard", ["recovery_mode", "wrong_instance"])
-def test_what_is_not_this_home_proves_nothing(guard: str) -> None:
+def test_a_read_of_another_home_leaves_every_record_unknown(guard: str) -> None:
     refused = replica(status="blocked", refusals=(RefusalReport(GuardName(guard), "m", "h", 1),))
     reported = out_of_sync(removed("Lamp", outcome="held"), replicas=(refused,))
     for key in ("lamp", "other"):
@@ -185,7 +185,7 @@ def test_a_change_that_no_report_knows_of_is_pending() -> None:
     assert verdict(report(source=READ), "other", changing).state is State.REAL
 
 
-def test_what_is_set_aside_says_which_row_of_home_assistant_it_may_be() -> None:
+def test_a_record_set_aside_names_the_row_it_may_belong_to() -> None:
     row = SetAside("device", "id", "number", "its name is a number", id="lamp")
     kept = replica(kept=("device/shade",))
     reported = report(source=READ, set_aside=(row,), replicas=(kept,))

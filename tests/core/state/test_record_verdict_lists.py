@@ -145,7 +145,7 @@ def test_the_guard_that_is_named_is_the_one_that_fits() -> None:
     assert held(elsewhere, *two) == "Held back by a guard.", "of this one no guard is known"
 
 
-def test_it_is_not_known_since_the_first_of_the_replicas_that_are_not() -> None:
+def test_a_record_is_unknown_since_the_first_unknown_replica() -> None:
     unknown = [
         ReplicaStatus(name, SyncStatus.UNKNOWN, status_since=since, compared_at=NOW)
         for name, since in (("sqlite", NOW - 30), ("history", NOW - 70), ("influxdb", None))

@@ -53,7 +53,7 @@ def test_a_version_is_the_hash_only_while_digest_and_payload_agree() -> None:
     assert found["unknown registry"][0].startswith("?:")
 
 
-def test_what_is_no_record_is_shown_as_it_stands() -> None:
+def test_a_payload_that_is_no_record_is_shown_unchanged() -> None:
     assert payload_fields("entity", '{"a": 1}') == {"a": 1}
     assert payload_fields("entity", "junk") == {"payload": "junk"}
     assert payload_fields("entity", "") == {}

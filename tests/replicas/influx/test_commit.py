@@ -105,7 +105,7 @@ def test_a_marker_that_is_refused_is_an_error(bench: Bench) -> None:
         bench.committer.send_marker(b"ha_run,site=home n=1i 5")
 
 
-def test_what_was_stored_of_a_refused_batch_was_not_refused(bench: Bench) -> None:
+def test_stored_points_of_a_refused_batch_do_not_count_as_refused(bench: Bench) -> None:
     def store_and_refuse(body: bytes) -> None:
         # As 1.x does it: the others are stored, and the whole batch is answered with an error.
         bench.wire.store(b"\n".join(x for x in body.split(b"\n") if b"id=d7 " not in x) or b"x f=1i 5")

@@ -56,7 +56,7 @@ def test_a_name_is_looked_for_by_the_server_and_not_in_payloads(stand: Stand) ->
     assert (scan.fields, scan.equals) == (("entity_id",), "sensor.s1")
 
 
-def test_where_no_point_says_it_payloads_of_the_window_are_read(stand: Stand) -> None:
+def test_payloads_of_the_window_are_read_if_no_point_has_the_entity_id(stand: Stand) -> None:
     for points in stand.wire.series.values():
         for fields in points.values():
             fields.pop("entity_id", None)

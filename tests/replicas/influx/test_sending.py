@@ -188,7 +188,7 @@ def test_what_was_left_stays_while_the_server_is_away(bench: Bench) -> None:
     assert bench.outbox.held
 
 
-def test_what_was_left_and_is_refused_by_now_is_given_up(bench: Bench) -> None:
+def test_a_pending_line_that_is_now_refused_is_dropped(bench: Bench) -> None:
     bench.sender.keep([[line(1), line(2)]])
     bench.wire.before_write = refusing({1})
     bench.sender.send_pending()

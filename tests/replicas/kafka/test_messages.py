@@ -50,7 +50,7 @@ def test_a_key_has_one_spelling_in_a_fixed_order() -> None:
         b'{"site":"s1","registry":"entity","id":1}',
     ],
 )
-def test_what_is_spelled_otherwise_or_stands_elsewhere_is_no_key_of_ours(data: bytes | None) -> None:
+def test_a_key_in_another_spelling_or_topic_is_not_ours(data: bytes | None) -> None:
     assert decode_key(data, "entity") is None
 
 

@@ -120,7 +120,7 @@ def test_another_writer_moves_the_data_version_and_our_own_writes_do_not() -> No
     assert kept.records.data_version() == before + 1
 
 
-def test_what_arrives_while_we_write_is_noticed() -> None:
+def test_messages_that_arrive_during_a_write_are_noticed() -> None:
     kept = Kept()
     kept.reconcile(HOME)
     before = kept.records.data_version()
@@ -198,7 +198,7 @@ def test_a_reason_given_by_the_topics_is_reported_instead_of_a_timeout() -> None
         kept.records.apply(plan.operations, run_of(kept.records, HOME))
 
 
-def test_what_does_not_read_back_is_not_taken_for_written() -> None:
+def test_a_message_that_does_not_read_back_does_not_count_as_written() -> None:
     kept = Kept()
     kept.cluster.is_forgetful = True
     with pytest.raises(ReplicaDiverged, match="3 of them do not read back"):

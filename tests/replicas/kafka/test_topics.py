@@ -70,7 +70,7 @@ def test_correct_topics_and_hidden_settings_are_accepted() -> None:
 
 
 @pytest.mark.parametrize(("in_sync", "is_short"), [(3, False), (2, False), (1, True)])
-def test_too_few_replicas_are_said(in_sync: int, is_short: bool) -> None:
+def test_too_few_replicas_are_reported(in_sync: int, is_short: bool) -> None:
     reported = shortage_of("homes.device", TopicState(48, 3, in_sync, {"min.insync.replicas": "2"}))
     assert bool(reported) is is_short
     assert shortage_of("homes.device", TopicState(48, 3, 1, None)) is None

@@ -128,7 +128,7 @@ def test_a_row_that_is_no_record_has_no_version(name: str, value: Value) -> None
     assert judge_row(entity(1).key, tuple(values)) is None
 
 
-def test_a_row_that_says_the_same_otherwise_is_not_as_written() -> None:
+def test_an_equal_row_in_another_spelling_is_not_as_written() -> None:
     values = list(row_of(entity(1)))
     values[TABLES["entity"].indexes["options"]] = "{}"
     assert judge_row(entity(1).key, tuple(values)) == (

@@ -234,9 +234,7 @@ def test_bytes_that_another_program_changed_in_the_file_are_seen(file: ApswFile,
             assert connection.execute("SELECT name FROM names").get == "Bedroom of ours"
 
 
-def test_a_look_at_everything_believes_no_page_that_a_connection_remembers(
-    file: ApswFile, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_read_does_not_use_cached_pages(file: ApswFile, monkeypatch: pytest.MonkeyPatch) -> None:
     """Even where the change leaves no trace at all."""
     assert file.shorten_log(is_calm=True)
     with file.reading() as connection:

@@ -96,7 +96,7 @@ def test_what_another_program_makes_at_the_same_moment_stays(
     assert sql(tmp_path / "x.db", "SELECT name FROM sqlite_schema ORDER BY name") == [("t",), ("theirs",)]
 
 
-def test_what_is_made_is_no_change_by_another_program(tmp_path: Path) -> None:
+def test_a_file_we_create_does_not_count_as_a_foreign_change(tmp_path: Path) -> None:
     file = ApswFile("sqlite", tmp_path / "x.db", gives_back=True)
     before = file.data_version()
     with file.writing() as connection:

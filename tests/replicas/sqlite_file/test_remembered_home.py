@@ -31,7 +31,9 @@ def test_a_kept_home_is_found_and_replaces_the_earlier_one(connection: apsw.Conn
 
 
 @pytest.mark.parametrize("value", [7, None, "no JSON", '{"a": 1}', "[1, 2]", b"\xff"])
-def test_what_another_program_wrote_there_is_no_memory(connection: apsw.Connection, value: object) -> None:
+def test_a_note_by_another_program_does_not_count_as_memory(
+    connection: apsw.Connection, value: object
+) -> None:
     connection.execute("INSERT INTO meta VALUES ('home', ?)", (value,))
     assert decode_home(connection, "meta") == frozenset()
 

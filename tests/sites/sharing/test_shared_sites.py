@@ -35,7 +35,7 @@ def said(owner: str = "two", **more: object) -> SiteStatus:
         (said("one", url="http://two:8099"), Elsewhere("one", "http://two:8099", is_current=False)),
     ],
 )
-def test_a_home_is_where_its_latest_owner_said_lately(status: SiteStatus, expected: Elsewhere) -> None:
+def test_a_home_is_at_its_latest_owner_with_a_recent_message(status: SiteStatus, expected: Elsewhere) -> None:
     process = Process(MemoryTopic(), "one")
     process.exchange.known.note(status)
     assert process.exchange.elsewhere("far") == expected

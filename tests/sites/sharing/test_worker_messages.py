@@ -18,7 +18,7 @@ def test_it_is_published_when_it_changes_and_once_a_minute() -> None:
     assert messages.take(replace(WORKER, state="drained", settings={}), 131)
 
 
-def test_a_process_that_said_nothing_for_a_day_is_abandoned() -> None:
+def test_a_process_that_was_silent_for_a_day_is_abandoned() -> None:
     day = 86_400_000
     workers = {"old": replace(WORKER, ts_ms=0), "new": replace(WORKER, ts_ms=2)}
     assert abandoned(workers, day + 1) == ["old"]

@@ -59,7 +59,7 @@ async def test_entity_ids_that_are_none_today_do_not_cost_the_others_a_refusal()
     assert core.asked[0] == IDS
 
 
-async def test_a_core_that_refuses_everything_is_not_asked_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_core_that_refuses_everything_is_not_retried_forever(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(entity_answers, "REFUSALS_MAX", 5)
     core = Core(lambda _: True)
     answers = await ask_for_entries(core, IDS, 10, quiet)
@@ -74,7 +74,7 @@ async def test_a_command_that_always_fails_is_not_blamed_on_rows() -> None:
 
 
 @pytest.mark.parametrize("code", ["unauthorized", "unknown_command"])
-async def test_what_is_not_about_rows_is_reported(code: str) -> None:
+async def test_errors_that_are_not_about_rows_are_reported(code: str) -> None:
     with pytest.raises(CommandFailed, match=code):
         await ask_for_entries(Core(lambda _: True, code), IDS, 10, quiet)
 

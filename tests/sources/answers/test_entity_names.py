@@ -39,7 +39,7 @@ def test_a_listed_name_lacks_its_devices_name(
 
 
 @given(st.text(), st.text(min_size=1))
-def test_what_is_stripped_is_the_devices_name(rest: str, device: str) -> None:
+def test_the_devices_name_is_stripped(rest: str, device: str) -> None:
     listed = without_device_name(f"{device} {rest}", device)
 
     assert listed is not None

@@ -50,7 +50,7 @@ def test_only_entities_with_a_changed_list_row_are_requested() -> None:
     assert ids(rows.take_entries([extended(changed, list_row(3))])) == {"id1", "id2", "id3"}
 
 
-def test_rows_without_a_signature_are_asked_for_every_time() -> None:
+def test_rows_without_a_signature_are_requested_every_time() -> None:
     rows = EntityRows()
     unstamped = list_row(1, modified_at=None)
     rows.begin(aliases_ordered=True)

@@ -22,7 +22,7 @@ def test_an_equal_row_that_was_read_again_is_a_change() -> None:
     assert gone[0] is before
 
 
-def test_what_the_caller_knows_is_believed_for_the_listing_before_only() -> None:
+def test_given_changes_apply_to_the_previous_listing_only() -> None:
     one, two, three = row(1), row(2), row(3)
     first = Listing([one])
     second = first.then([one, two], [two], [])

@@ -56,13 +56,13 @@ def test_titles_are_kept_and_data_is_not() -> None:
 
 
 @pytest.mark.parametrize("odd", [None, {}, "x", [None, 3, {}, {"subentry_id": ["a"]}, {"subentry_id": ""}]])
-def test_what_is_no_list_of_subentries_has_none(odd: object) -> None:
+def test_an_answer_that_is_not_a_list_of_subentries_has_none(odd: object) -> None:
     assert subentries_of(odd) == []
     assert decode_subentries(raw(odd)) == []
     assert decode_subentries(b"") == []
 
 
-async def test_entries_that_have_some_are_asked_for_them() -> None:
+async def test_subentries_are_requested_for_entries_that_have_some() -> None:
     rows: list[dict[str, Any]] = [
         {"entry_id": "x", "num_subentries": 0},
         {"entry_id": "y", "num_subentries": 2},
@@ -85,12 +85,12 @@ async def test_who_may_not_list_them_does_not_know_them(code: str) -> None:
     assert connection.asked == ["a"]
 
 
-async def test_an_entry_that_is_gone_meanwhile_is_left_as_it_is() -> None:
+async def test_an_entry_deleted_in_between_is_left_unchanged() -> None:
     rows: list[dict[str, Any]] = [{"entry_id": entry, "num_subentries": 1} for entry in "ab"]
     answer = await with_subentries(Connection({"a": "not_found", "b": LISTED}), raw(rows))
     assert msgspec.json.decode(answer) == [rows[0], {**rows[1], "subentries": KEPT}]
 
 
-async def test_what_is_no_list_of_entries_is_left_to_its_reader() -> None:
+async def test_an_answer_that_is_not_a_list_of_entries_is_left_to_its_reader() -> None:
     for answer in map(raw, ({}, [3], "x")):
         assert await with_subentries(Connection({}), answer) is answer

@@ -23,7 +23,7 @@ def test_an_unusable_row_is_set_aside_with_its_place() -> None:
     assert [(row.position, row.found) for row in rows.set_aside] == [(2, "number"), (3, "null")]
 
 
-def test_what_the_list_knows_of_its_rows_is_added() -> None:
+def test_known_fields_from_the_list_are_added_to_its_rows() -> None:
     assert UsableRows().objects("category", raw({"category_id": "c"}), scope="script") == [
         (1, {"category_id": "c", "scope": "script"})
     ]

@@ -73,7 +73,7 @@ async def test_a_backup_without_a_date_is_of_now(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("how", ["declared", "by its content"])
-async def test_a_protected_backup_says_how_to_make_another(how: str, tmp_path: Path) -> None:
+async def test_a_protected_backup_is_refused_with_advice_for_another(how: str, tmp_path: Path) -> None:
     inner = b"SecureTar\x02" + bytes(600)
     file = write_outer(tmp_path / "b.tar", inner, info={"protected": how == "declared"})
 
@@ -299,9 +299,7 @@ async def test_headers_that_chain_or_lie_are_damage(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-async def test_what_unpacks_to_far_more_than_it_takes_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_decompression_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backup, "_UNPACKED_ALWAYS_BYTES", 2**20)
     bomb = gzip.compress(header(64 * 2**20) + bytes(64 * 2**20))
     with pytest.raises(SourceInvalid, match="unpacks to more than"):

@@ -35,7 +35,7 @@ async def test_the_sample_is_the_recorded_home() -> None:
     assert (await read(SAMPLE)).home.hashes == (await read(RICH)).home.hashes
 
 
-async def test_recovery_mode_is_reported_though_its_lists_look_complete(tmp_path: Path) -> None:
+async def test_recovery_mode_is_reported_even_if_its_lists_look_complete(tmp_path: Path) -> None:
     answers = json.loads((DATA / "2026.11.0" / "recovery_mode_lists.json").read_text(encoding="utf-8"))
     names = {command: command.removeprefix("config/").replace("/", "_") for command in answers}
 
@@ -60,7 +60,7 @@ async def test_a_missing_list_is_named(name: str, tmp_path: Path) -> None:
         await read(write_capture(tmp_path, home(**{name: None})))
 
 
-async def test_a_folder_that_is_none_is_named(tmp_path: Path) -> None:
+async def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(SourceInvalid, match="nowhere"):
         await read(tmp_path / "nowhere")
 
@@ -117,7 +117,7 @@ async def test_rows_without_an_id_or_with_the_same_are_set_aside(
 
 
 @pytest.mark.parametrize("entries", [{}, {"light.a": None}])
-async def test_what_has_no_extended_row_is_read_from_the_list(
+async def test_an_entity_without_an_extended_row_is_read_from_the_list(
     entries: dict[str, Any], tmp_path: Path
 ) -> None:
     snapshot = await read(write_capture(tmp_path, home(entity_registry_get_entries=entries)))

@@ -79,7 +79,7 @@ def test_a_file_with_an_unreliable_size_is_read_whole() -> None:
         ),
     ],
 )
-def test_what_the_system_would_not_read_is_tried_again(error: OSError, reported: str) -> None:
+def test_a_file_that_the_system_cannot_read_is_retried(error: OSError, reported: str) -> None:
     found = reading_failed("capture:/home", error)
     assert found.transient
     assert found.message == reported

@@ -165,7 +165,7 @@ async def test_a_version_file_without_a_valid_version_is_ignored(
     assert (await read(config)).reading.health.ha_version == version
 
 
-async def test_a_version_file_that_cannot_be_opened_says_nothing(config: Path) -> None:
+async def test_a_version_file_that_cannot_be_opened_is_ignored(config: Path) -> None:
     (config / ".HA_VERSION").unlink(missing_ok=True)
     (config / ".HA_VERSION").mkdir()
     assert (await read(config)).reading.health.ha_version is None

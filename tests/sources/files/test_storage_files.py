@@ -41,7 +41,7 @@ def test_children_and_splits_come_out_of_the_device_store() -> None:
 
 @pytest.mark.parametrize("ha_version", [None, "2024.3.3", "2026.11.0"])
 @pytest.mark.parametrize(("minor", "shown"), [(15, "Mine"), (24, "Plug Mine")])
-def test_the_entity_stores_minor_version_alone_says_how_entities_are_named(
+def test_the_entity_stores_minor_version_alone_decides_how_entities_are_named(
     minor: int, shown: str, ha_version: str | None
 ) -> None:
     entity = {"id": "e", "entity_id": "light.a", "unique_id": "u", "platform": "demo", "name": "Mine"}

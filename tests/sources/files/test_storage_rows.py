@@ -62,7 +62,7 @@ def test_times_are_the_floats_of_the_api() -> None:
 
 
 @pytest.mark.parametrize("stamp", ["yesterday", True, "", [], {}, -5, 1e300, "0001-01-01T00:00:00+00:00"])
-def test_a_time_that_is_none_is_unknown(stamp: Any) -> None:
+def test_an_invalid_time_is_unknown(stamp: Any) -> None:
     assert row_from_store("floor", {"floor_id": "f", "name": "F", "created_at": stamp}).created_at is None
 
 

@@ -44,7 +44,7 @@ def test_rows_stay_undecoded_and_categories_know_their_scope() -> None:
         ([], "core.device_registry"),
     ],
 )
-def test_a_file_that_is_none_is_refused_by_its_name(store: object, named: str) -> None:
+def test_an_invalid_file_is_refused_by_name(store: object, named: str) -> None:
     with pytest.raises(SourceInvalid, match=named):
         open_files(files_of({"core.device_registry": store}))
 

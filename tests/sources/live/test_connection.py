@@ -74,7 +74,7 @@ async def test_an_unknown_command_is_distinguished_from_a_failure_and_harms_noth
         assert decoded(await connection.command(LIST_AREAS)) == AREAS
 
 
-async def test_a_core_that_cannot_coalesce_is_used_as_it_is() -> None:
+async def test_a_core_that_cannot_coalesce_is_used_without_it() -> None:
     answers = {"supported_features": Refusal("unknown_command", "Unknown command."), LIST_AREAS: AREAS}
     async with connected(answers) as (_, connection):
         assert decoded(await connection.command(LIST_AREAS)) == AREAS
@@ -183,7 +183,7 @@ async def fail_while_handling(uri: str, cause: Exception) -> None:
             raise LookupError("context kept")  # noqa: B904 - the context is what is tested
 
 
-async def test_what_the_caller_raises_comes_out_as_it_is() -> None:
+async def test_an_error_of_the_caller_is_raised_unchanged() -> None:
     cause = KeyError("cause")
     async with fake_home_assistant() as fake:
         with pytest.raises(LookupError, match="mine") as raised:

@@ -99,6 +99,6 @@ def test_odd_data_hint_at_everything_and_do_not_end_the_following(data: object) 
 
 
 @pytest.mark.parametrize("value", [[], {}, "text", {"event_type": 5}])
-def test_what_is_no_event_is_refused(value: object) -> None:
+def test_a_message_that_is_no_event_is_refused(value: object) -> None:
     with pytest.raises(SourceInvalid):
         event_hints(raw(value))

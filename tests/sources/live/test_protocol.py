@@ -98,7 +98,7 @@ def test_a_rejected_token_is_refused_with_the_setting_to_change(version: str) ->
 @pytest.mark.parametrize(
     "token", ["", " ", "two words", "line\n", "\ufefftoken", "tökén", "\udcfftoken", 'quo"te']
 )
-def test_what_cannot_be_a_token_is_refused_before_anything_is_sent(token: str) -> None:
+def test_an_invalid_token_is_refused_before_anything_is_sent(token: str) -> None:
     with pytest.raises(SettingsError) as refused:
         HomeAssistantProtocol(token)
     assert "source.token_file" in str(refused.value)

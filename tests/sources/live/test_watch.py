@@ -102,7 +102,7 @@ async def test_a_remove_event_of_an_entity_that_is_back_removes_nothing() -> Non
         assert after.reading.removed == frozenset()
 
 
-async def test_an_entity_that_was_renamed_and_removed_between_two_looks_is_gone() -> None:
+async def test_an_entity_renamed_and_removed_between_two_reads_is_gone() -> None:
     async with watched() as home:
         before = await home.watch.read(quiet)
         row = home.entities.pop("sensor.renamed_one")
@@ -126,7 +126,7 @@ async def test_an_entity_id_that_another_entity_has_unannounced_is_no_contradict
         assert Key("entity", old["id"]) not in after.home.records
 
 
-async def test_what_is_reported_while_a_hint_is_followed_is_part_of_the_look() -> None:
+async def test_events_during_a_read_are_part_of_it() -> None:
     async with watched() as home:
         before = await home.watch.read(quiet)
         home.entities["sensor.renamed_one"]["name"] = "New name"
@@ -273,7 +273,7 @@ async def test_a_burst_in_several_frames_loses_nothing() -> None:
                 reported |= hints.removed_entity_ids
 
 
-async def test_nothing_is_confirmed_over_events_that_were_not_looked_at() -> None:
+async def test_nothing_is_confirmed_while_events_are_unread() -> None:
     async with watched() as home:
         newest = await home.watch.read(quiet)
         assert await home.watch.heartbeat() is not None
@@ -306,7 +306,7 @@ async def test_a_reported_removal_is_evidence_in_a_full_read_too(is_taken: bool)
         assert (await home.watch.read(quiet)).reading.removed == frozenset()
 
 
-async def test_what_an_old_core_does_not_report_is_listed_with_each_heartbeat() -> None:
+async def test_registries_without_events_in_an_old_core_are_listed_at_each_heartbeat() -> None:
     answers = copy.deepcopy(fake_answers(DATA / "2024.3.3" / "rich"))
     times = iter(range(1000))
     async with fake_home_assistant(answers) as fake:
@@ -348,7 +348,7 @@ async def test_an_event_names_a_scope_that_was_unknown() -> None:
         )
 
 
-async def test_a_new_order_of_areas_is_looked_at() -> None:
+async def test_a_new_order_of_areas_is_read() -> None:
     async with watched() as home:
         first = await home.watch.read(quiet)
         listed = home.fake.answers[AREA_LIST]

@@ -92,7 +92,7 @@ async def test_only_changes_are_requested_and_read() -> None:
     }
 
 
-async def test_entities_are_asked_for_in_bounded_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_entities_are_requested_in_bounded_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(websocket, "ENTITIES_PER_COMMAND", 50)
     async with fake_home_assistant(answers()) as fake:
         snapshot = await source(fake).read(quiet)
@@ -195,7 +195,7 @@ async def test_a_refused_command_is_no_unknown_one(command: str) -> None:
 @pytest.mark.parametrize(
     "answer", first_quick([Refusal("unauthorized"), Refusal("unknown_error"), [], "x", {"issues": 3}])
 )
-async def test_what_is_no_registry_costs_trust_and_not_the_home(command: str, answer: object) -> None:
+async def test_an_invalid_registry_costs_trust_and_not_the_home(command: str, answer: object) -> None:
     whole = await read(answers())
 
     snapshot = await read({**answers(), command: answer})
@@ -215,7 +215,7 @@ async def test_a_registry_that_is_not_known_there_is_reported_as_not_read() -> N
     assert snapshot.reading.unread.scopes == frozenset({"automation", "helpers", "scene", "script"})
 
 
-async def test_categories_are_asked_for_in_the_scopes_that_are_stored() -> None:
+async def test_categories_are_requested_in_the_stored_scopes() -> None:
     beds = [{"category_id": "c", "name": "Beds"}]
     recorded = answers()
     recorded[CATEGORY_LIST] = lambda params: beds if params["scope"] == "garden" else []
@@ -285,7 +285,7 @@ async def test_a_home_that_may_be_in_recovery_mode_is_not_read(answer: Any) -> N
         await read(answers() | {"get_config": answer})
 
 
-async def test_recovery_mode_is_reported_though_its_lists_look_complete() -> None:
+async def test_recovery_mode_is_reported_even_if_its_lists_look_complete() -> None:
     lists = json.loads((DATA / "2026.11.0" / "recovery_mode_lists.json").read_text(encoding="utf-8"))
     rows = {row["entity_id"]: row for row in lists[ENTITY_LIST]}
     recorded = answers() | lists | {GET_ENTRIES: entries_answer(rows)}
@@ -353,7 +353,7 @@ async def test_a_wrong_token_is_refused() -> None:
             await WebsocketSource(fake.uri, "wrong", clock=clock).read(quiet)
 
 
-def test_an_address_that_is_none_is_refused_at_once(tmp_path: Path) -> None:
+def test_an_invalid_address_is_refused_at_once(tmp_path: Path) -> None:
     with pytest.raises(SettingsError):
         WebsocketSource(str(tmp_path), TOKEN)
 

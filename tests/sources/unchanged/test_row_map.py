@@ -35,7 +35,7 @@ def first(text: msgspec.Raw) -> RowMap:
 
 
 @given(LISTS, st.lists(st.tuples(st.integers(0, 79), st.none() | ROWS), max_size=8), LISTS)
-def test_what_is_found_are_the_rows_of_the_answer(
+def test_the_found_rows_are_those_of_the_answer(
     before: list[object], edits: list[tuple[int, object | None]], added: list[object]
 ) -> None:
     after = list(before)

@@ -61,7 +61,7 @@ async def test_every_change_is_a_sentence(rows: Path, op: str, cause: str, verb:
     )
 
 
-async def test_an_entity_goes_by_its_name_of_now_and_links_by_its_entity_id(rows: Path) -> None:
+async def test_an_entity_is_shown_with_its_current_name_and_linked_by_entity_id(rows: Path) -> None:
     rows_reader = SqliteRowsReader(rows)
     entity_id, id_, name = (
         await rows_reader.read(lambda m: m.page("entity", ("id", "effective_name"), (), "light.", 1))

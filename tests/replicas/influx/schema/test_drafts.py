@@ -37,7 +37,7 @@ def test_a_row_of_a_newer_program_is_not_built_upon() -> None:
         list(points_of([], {KEY: [50, KEY.id, "1:x", 3, 9]}, {}, {}, lambda after: after + 1))
 
 
-def test_what_inherits_is_renewed_unless_it_is_written_anyway_or_differs() -> None:
+def test_inheriting_records_are_renewed_unless_written_anyway_or_different() -> None:
     moved = [operation_of(device(1), area_id="kitchen")]
     held = {**HOME.home.hashes, entity(2).key: "1:other"}
     assert [(d.key, d.op) for d in renewals([], moved, HOME.home, HOME.home.hashes)] == [

@@ -30,7 +30,7 @@ def test_an_entity_shows_the_area_and_the_name_that_it_inherits() -> None:
     assert shown(record)[:3] == ("Power", "sensor.s1", "-")
 
 
-def test_what_belongs_to_a_device_that_moved_inherits_again() -> None:
+def test_everything_in_a_moved_device_inherits_again() -> None:
     child = device(3, parent_device_id=LAMP.id)
     home = snapshot(*HOME, child, entity(3, device_id=child.id))
     moved = operation_of(LAMP, area_id="attic")

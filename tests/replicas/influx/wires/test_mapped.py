@@ -46,7 +46,7 @@ def test_large_reads_go_over_influxql_once_the_markers_are_the_same(same: Pair) 
     assert same.v1.scans.count(MARKERS) == 1
 
 
-def test_what_is_looked_for_by_id_and_written_goes_over_v2(same: Pair) -> None:
+def test_lookups_by_id_and_writes_go_over_v2(same: Pair) -> None:
     some = Scan(measurements=("ha_area",), fields=("hash",), site="home", ids=("kitchen",))
     same.read(MARKERS, some)
     same.wire.write(b'ha_area,site=home,id=attic hash="1:01" 6')

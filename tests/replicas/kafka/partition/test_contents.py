@@ -39,7 +39,7 @@ def test_only_a_home_that_writes_makes_a_writer_and_makes_it_before_reading() ->
     assert shared.log.calls == ["describe", "take_over", "ends", "follow", "read_to"]
 
 
-def test_what_a_newer_program_wrote_hinders_its_own_home_alone() -> None:
+def test_messages_of_a_newer_program_block_only_their_own_home() -> None:
     shared = Shared()
     a, b = shared.filled("a", "b")
     shared.cluster.put("homes.entity", encode_key("a", entity(1).key), b"{}", {"schema": b"99"})

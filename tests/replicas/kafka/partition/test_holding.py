@@ -35,7 +35,7 @@ def test_messages_of_another_home_in_the_same_partition_are_ignored() -> None:
     assert (held.of("s1").versions, held.strange) == ({}, 0)
 
 
-def test_what_no_program_of_this_kind_wrote_is_counted_and_left_alone() -> None:
+def test_messages_of_other_programs_are_counted_and_ignored() -> None:
     held = HeldPartition(NAMES, "s1")
     for offset, key in enumerate(
         [None, b"rubbish", b'{"site":"s1","id":"x"}', encode_key("s1", device(1).key)]

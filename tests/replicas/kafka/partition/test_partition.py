@@ -39,7 +39,7 @@ def test_homes_share_one_reading_and_one_writer() -> None:
     assert set(a.read(HOME.home.records)) == set(HOME.home.records)
 
 
-def test_what_homes_write_at_the_same_time_is_one_transaction() -> None:
+def test_simultaneous_writes_of_homes_are_one_transaction() -> None:
     shared = Shared()
     a, b = shared.filled("a", "b")
     before = shared.cluster.transactions

@@ -30,7 +30,7 @@ def test_a_refusal_that_names_no_message_is_about_all_of_them() -> None:
     assert write.too_large == {KEY}
 
 
-def test_what_was_confirmed_and_does_not_read_back_is_named() -> None:
+def test_a_confirmed_message_that_does_not_read_back_is_named() -> None:
     write = written()
     write.note_lost({Key("entity", "e1")})
     assert write.is_refused

@@ -62,7 +62,7 @@ def with_value(**changed: Any) -> TopicEntry:
     return TopicEntry(TOPIC, 3, b'{"site":"s1"}', json.dumps(value).encode())
 
 
-def test_what_is_written_is_read_again() -> None:
+def test_a_written_status_is_read_back() -> None:
     message = encode_site(TOPIC, HOME)
     assert message.key == b'{"site":"s1"}'
     assert dict(message.headers) == {"schema": b"1", "owner": b"host-1", "claim": b"7"}
@@ -182,9 +182,7 @@ def test_a_header_that_is_no_number_says_nothing(schema: bytes) -> None:
     ],
     ids=["claim", "time", "tombstone", "process"],
 )
-def test_what_no_clock_can_have_said_yet_is_named(
-    message: Callable[[int], Message], what: str, at: int
-) -> None:
+def test_an_impossible_future_time_is_named(message: Callable[[int], Message], what: str, at: int) -> None:
     with pytest.raises(StrangeMessage, match=f"its {what}, .*, is more than a day ahead") as caught:
         decode_message(stored(message(at)), HERE)
     assert "this machine's clock, 1970-01-01T00:16:40.000Z" in str(caught.value)

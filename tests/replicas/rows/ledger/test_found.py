@@ -41,7 +41,7 @@ def test_noting_found_times_replaces_the_replicas_earlier_ones(tmp_path: Path) -
         "uptime = 'long'",
     ],
 )
-def test_what_another_program_wrote_there_is_nothing_that_was_found(damage: str, tmp_path: Path) -> None:
+def test_found_times_damaged_by_another_program_are_skipped(damage: str, tmp_path: Path) -> None:
     rows = open_rows(tmp_path / "rows.db")
     rows.note_found("history", FOUND)
     sql(tmp_path / "rows.db", f"UPDATE reconcile_found SET {damage} WHERE id = 'a'")

@@ -35,7 +35,7 @@ def test_every_name_id_and_model_in_lower_case(connection: apsw.Connection) -> N
     ]
 
 
-def test_what_it_was_called_before_is_found_by_either_id(connection: apsw.Connection) -> None:
+def test_former_names_are_found_by_either_id(connection: apsw.Connection) -> None:
     connection.execute("INSERT INTO entities (entity_id, id) VALUES ('light.new', 'e1'), ('light.x', NULL)")
     connection.execute(
         "INSERT INTO reconcile_changes VALUES (1, 'u', 'entity', 'e1', '{\"entity_id\":\"light.Old\"}'),"
