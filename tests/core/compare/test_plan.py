@@ -214,6 +214,16 @@ def test_a_first_fill_is_planned_as_any_other_pass(monkeypatch: pytest.MonkeyPat
     assert planned() == first
 
 
+def test_a_row_that_vanished_after_the_comparison_makes_no_first_fill() -> None:
+    gone, desired = snapshot(device(1)), snapshot(ENTRY)
+    diff = compare(desired.home.hashes, gone.home.hashes, gone.home.hashes, frozenset(REGISTRIES))
+    plan = make_plan("r", diff, desired, {}, with_derived=False, prune_foreign=False)
+    assert [(o.action, o.key) for o in plan.operations] == [
+        (Action.DELETE, device(1).key),
+        (Action.UPSERT, ENTRY.key),
+    ]
+
+
 def test_a_first_fill_writes_every_record_with_its_derived_values() -> None:
     home = snapshot(ENTRY, device(1), entity(1, device_id=device(1).id))
     plan = derived_plan_for(home, snapshot())
