@@ -54,6 +54,10 @@ class Watch(Protocol):
     async def wait_for_hints(self) -> Hints:
         """Wait until something may have changed, and return all hints. Raises SourceError when the connection ends."""
 
+    @property
+    def unread_since(self) -> float | None:
+        """When the first hint came that no finished read covers, Unix seconds; None if there is none."""
+
     async def refresh(self, hints: Hints, newest: Snapshot) -> Snapshot:
         """Read only the records that the hints name. Raises SourceError."""
 
@@ -284,16 +288,3 @@ class Records(Replica, Protocol):
     def growth(self) -> Growth | None:
         """The growth found by the last `tidy`; None if the store does not report it."""
         return None
-
-
-class Outbox(Protocol):
-    """Batches that must reach a replica even if this process dies first."""
-
-    def put(self, replica: str, body: bytes) -> int:
-        """Store a batch durably before it is sent; returns its number. Raises ReplicaUnavailable when full."""
-
-    def pending(self, replica: str) -> list[tuple[int, bytes]]:
-        """Batches not yet dropped, oldest first."""
-
-    def drop(self, number: int) -> None:
-        """Forget a batch that arrived."""

@@ -43,6 +43,7 @@ class Informer:
         self._pace = intervals
         self._draw = draw
         self._progress = progress
+        self._watch: Watch | None = None
         self._relist_at = math.inf  # by anyio's clock
         self._waiting = anyio.CancelScope()
 
@@ -58,6 +59,11 @@ class Informer:
         """The source as shown to users."""
         return self._source.origin
 
+    @property
+    def unread_since(self) -> float | None:
+        """When the source announced the first change that is not read yet, Unix seconds; None if there is none."""
+        return self._watch.unread_since if self._watch is not None else None
+
     async def run(self, listener: HomeListener) -> None:
         """Follow the source until cancelled."""
         backoff = Backoff(self._pace.retry_seconds_min, self._pace.retry_seconds_max, self._draw)
@@ -69,6 +75,7 @@ class Informer:
                 async with self._source.watch() as watch:
                     has_connected = True
                     listener.on_connected()
+                    self._watch = watch
                     await self._follow(watch, listener, backoff)
             except SourceError as error:
                 listener.on_disconnected(error)
@@ -79,6 +86,7 @@ class Informer:
                 message = "There is not enough memory to read Home Assistant."
                 listener.on_disconnected(SourceUnavailable(message, MORE_MEMORY))
                 delay = backoff.next_delay_within(_UNUSABLE_SECONDS_MAX)
+            self._watch = None
             await anyio.sleep(delay)
 
     def _delay_after(self, error: SourceError, backoff: Backoff, *, has_connected: bool) -> float:
@@ -101,8 +109,6 @@ class Informer:
         backoff.reset()
         while True:
             hints = await self._wait_for_hints(watch, listener)
-            if hints is not None:
-                listener.on_hinted()
             if hints is None or hints.relist:
                 self._relist_at = self._next_relist()
                 newest = await self._read(watch)

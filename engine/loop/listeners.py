@@ -13,9 +13,6 @@ class HomeListener(Protocol):
     def on_connected(self) -> None:
         """The source answers; a full read follows."""
 
-    def on_hinted(self) -> None:
-        """The source announced a change; a read of it follows."""
-
     def on_snapshot(self, snapshot: Snapshot) -> None:
         """The newest snapshot of Home Assistant."""
 

@@ -59,7 +59,6 @@ class Service:
         self._started_at = clock()
         self._on_pass = on_report
         self._source_status = SourceStatus(informer.origin, connected=False)
-        self._unread_since: float | None = None  # when a change was announced that is still unread
         self._made: _MadeStatus | None = None
         self.records: Mapping[str, int] = {}  # of the last read, by registry
         self._informer = informer
@@ -78,7 +77,7 @@ class Service:
         shift = self._calendar().shift
         # Read each once, so that statuses and report match, even if another thread asks.
         source, replicas = self._source_status, [controller.current() for controller in self._controllers]
-        if (since := self._unread_since) is not None:
+        if (since := self._informer.unread_since) is not None:
             replicas = [msgspec.structs.replace(replica, unread_since=since) for replica in replicas]
         made = self._made
         if made is not None and made.is_of(shift, source, replicas):  # it rarely changes
@@ -103,10 +102,6 @@ class Service:
             self._source_status.uri, connected=True, connected_at=now, last_message_at=now
         )
 
-    def on_hinted(self) -> None:
-        """Home Assistant announced a change: until the engine has read it, no replica is known to be equal."""
-        self._unread_since = self._clock()
-
     def on_snapshot(self, snapshot: Snapshot) -> None:
         """Home Assistant was read."""
         self._source_status = SourceStatus(
@@ -120,7 +115,6 @@ class Service:
         self.records = snapshot.home.counts
         for controller in self._controllers:
             controller.offer(snapshot)
-        self._unread_since = None  # only after its changes are counted as pending
         self._on_source("read")  # only after its changes are counted as pending
 
     def on_confirmed(self, at: float) -> None:
@@ -145,7 +139,6 @@ class Service:
         )
         for controller in self._controllers:
             controller.lose()
-        self._unread_since = None  # a full read follows
         self._on_source(type(error).__name__)
 
     # Calls of the controllers

@@ -91,6 +91,10 @@ class _LimitedWatch:
         self.wait_for_hints = watch.wait_for_hints
         self.heartbeat = watch.heartbeat
 
+    @property
+    def unread_since(self) -> float | None:
+        return self._watch.unread_since
+
     async def read(self, progress: Progress) -> Snapshot:
         async with self._reading.passed():
             return await self._watch.read(progress)

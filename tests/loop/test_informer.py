@@ -30,9 +30,6 @@ class Ear:
     def on_connected(self) -> None:
         self._note("connected")
 
-    def on_hinted(self) -> None:
-        self._note("hinted")
-
     def on_snapshot(self, snapshot: Snapshot) -> None:
         self.snapshots.append(snapshot)
         self._note("snapshot")
@@ -65,7 +62,6 @@ async def test_it_lists_first_and_again_from_time_to_time() -> None:
         await anyio.sleep(1900)
     assert [round(at) for at in home.reads] == [0, 600, 1200, 1800]
     assert ear.times("connected") == [0]
-    assert ear.times("hinted") == [], "nothing announced a change"
 
 
 async def test_the_first_change_is_reported_at_once_and_later_ones_are_batched() -> None:
@@ -80,13 +76,24 @@ async def test_the_first_change_is_reported_at_once_and_later_ones_are_batched()
     assert home.refreshes == [HINT, HINT]
 
 
-async def test_an_announced_change_is_reported_before_it_is_read() -> None:
-    home = LiveHome(snapshot(ENTRY))
-    async with following(home) as ear:
+async def test_an_announced_change_is_unread_from_its_event_until_it_is_reported() -> None:
+    home, ear = LiveHome(snapshot(ENTRY)), Ear()
+    informer = Informer(home, PACE, lambda: 0.5, lambda *_: None)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(informer.run, ear)
         await anyio.sleep(5)
+        assert informer.unread_since is None
+        home.answer_seconds = 3
         home.change(snapshot(ENTRY, device(1)), HINT)
+        await anyio.sleep(2)
+        assert informer.unread_since == NOON + 5
+        await anyio.sleep(2)
+        assert informer.unread_since is None
+        home.change(snapshot(ENTRY), HINT)
+        home.take_down(SourceUnavailable("gone"))
         await anyio.sleep(1)
-    assert [what for at, what in ear.heard if at >= 5] == ["hinted", "snapshot"]
+        assert informer.unread_since is None, "once it is back, everything is read"
+        tasks.cancel_scope.cancel()
 
 
 async def test_hints_that_ask_for_everything_get_a_full_read() -> None:

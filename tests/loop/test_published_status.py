@@ -160,10 +160,12 @@ async def test_home_assistant_lost_and_found_again(mode: str, monkeypatch: pytes
 
 
 async def test_the_changes_of_a_published_read_are_pending() -> None:
-    async def closer_look(_hints: Hints, newest: Snapshot) -> Snapshot:
-        return later(newest, device(2))
-
     async with running() as it:
+
+        async def closer_look(_hints: Hints, newest: Snapshot) -> Snapshot:
+            it.home.mark_read()
+            return later(newest, device(2))
+
         await anyio.sleep(10)
         it.home.refresh = closer_look  # type: ignore[assignment, method-assign]
         it.home.change(it.home.now, Hints(registries=frozenset({"device"})))

@@ -141,6 +141,22 @@ async def test_a_change_that_was_announced_and_is_not_read_is_not_called_in_sync
         assert it.rows.rows[device(1).key][0] == device(1, name="Renamed")
 
 
+async def test_a_change_that_is_announced_while_everything_is_read_is_unread_until_it_is_read() -> None:
+    async with running() as it:
+        await anyio.sleep(PACE.relist_seconds - 1)
+        it.home.answer_seconds = 20
+        await anyio.sleep(5)  # the full read hangs
+        assert it.word() == "in_sync"
+        it.home.change(snapshot(ENTRY, device(1, name="Renamed"), entity(1)), Hints(relist=True))
+        await anyio.sleep(PACE.freshness.unread_seconds - 0.1)
+        assert it.word() == "in_sync"
+        await anyio.sleep(0.2)
+        assert it.word() == "unknown"
+        await anyio.sleep(20)
+        assert it.word() == "in_sync"
+        assert it.rows.rows[device(1).key][0] == device(1, name="Renamed")
+
+
 @pytest.mark.slow
 async def test_a_healthy_service_is_in_sync_at_every_moment() -> None:
     async with running() as it:

@@ -50,6 +50,7 @@ class Followed(WebsocketSource):
     def __init__(self, core: Core) -> None:
         super().__init__("ws://core", "token", clock=clock, offload=inline)
         self.core = core
+        self.unread_since: float | None = None
 
     @asynccontextmanager
     async def watch(self) -> AsyncIterator["Followed"]:
@@ -77,9 +78,6 @@ class Ear:
         self.snapshots: list[Snapshot] = []
 
     def on_connected(self) -> None:
-        pass
-
-    def on_hinted(self) -> None:
         pass
 
     def on_snapshot(self, snapshot: Snapshot) -> None:

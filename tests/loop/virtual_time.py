@@ -9,7 +9,7 @@ import anyio.lowlevel
 import trio.testing
 
 from engine.core.home.snapshot import Snapshot
-from engine.core.state.hints import Hints
+from engine.core.state.hints import GatheredHints, Hints
 from engine.core.state.intervals import Intervals
 from engine.errors import SourceError
 from engine.ports import Progress, Source
@@ -56,14 +56,14 @@ class LiveHome(Source):
         self.answer_seconds = 0.0
         self.reads: list[float] = []
         self.refreshes: list[Hints] = []
-        self._hints = Hints()
+        self._hints = GatheredHints()
         self._changed = anyio.Event()
 
     def change(self, now: Snapshot, hints: Hints | None = None) -> None:
         """Home Assistant is different, and says so unless `hints` is None."""
         self.now = now
         if hints is not None:
-            self._hints |= hints
+            self._hints.add(hints, clock())
             self._changed.set()
 
     def take_down(self, error: SourceError) -> None:
@@ -75,7 +75,8 @@ class LiveHome(Source):
         self._check()
         if self.unreadable is not None:
             raise self.unreadable
-        self._hints = Hints()
+        self._hints.take()
+        self.mark_read()
         self.reads.append(anyio.current_time())
         return self.now.with_changes([], [], taken_at=clock())
 
@@ -95,20 +96,27 @@ class LiveHome(Source):
             self._changed = anyio.Event()
             await self._changed.wait()
         self._check()
-        hints, self._hints = self._hints, Hints()
-        return hints
+        return self._hints.take()
+
+    @property
+    def unread_since(self) -> float | None:
+        return self._hints.unread_since
 
     async def refresh(self, hints: Hints, newest: Snapshot) -> Snapshot:
         await anyio.sleep(self.answer_seconds)
         self._check()
         self.refreshes.append(hints)
+        self.mark_read()
         return self.now.with_changes([], [], taken_at=clock())
+
+    def mark_read(self) -> None:
+        self._hints.mark_read()
 
     async def heartbeat(self) -> float | None:
         asked_at = clock()
         await anyio.sleep(self.answer_seconds)
         self._check()
-        return None if self._hints else asked_at
+        return None if self.unread_since is not None else asked_at
 
     def _check(self) -> None:
         if self.down is not None:

@@ -3,6 +3,7 @@
 import anyio
 import pytest
 
+from engine.core.state.hints import Hints
 from engine.sites.concurrency_limiter import ConcurrencyLimiter, LimitedSource
 from tests.homes import ENTRY, snapshot
 from tests.loop.virtual_time import LiveHome
@@ -51,5 +52,8 @@ async def test_a_limited_source_reads_and_follows_as_the_source_does() -> None:
     assert source.origin == home.origin
     async with source.watch() as watch:
         found = await watch.read(lambda *_: None)
+        assert watch.unread_since is None
+        home.change(home.now, Hints(relist=True))
+        assert watch.unread_since == home.unread_since is not None
     assert ENTRY.key in found.home.records
     assert ENTRY.key in (await source.read(lambda *_: None)).home.records

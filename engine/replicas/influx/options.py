@@ -4,8 +4,6 @@ from typing import Protocol
 
 import msgspec
 
-from engine.ports import Outbox
-
 
 class InfluxOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Options for keeping one site in a bucket."""
@@ -18,6 +16,19 @@ class InfluxOptions(msgspec.Struct, frozen=True, kw_only=True):
     clock_skew_seconds_max: float = 60.0
     writer_slot: int = 0  # 0 to 999: two writers with different slots never write one point
     read_only: bool = False
+
+
+class Outbox(Protocol):
+    """Batches that must reach a replica even if this process dies first."""
+
+    def put(self, replica: str, body: bytes) -> int:
+        """Store a batch durably before it is sent; returns its number. Raises ReplicaUnavailable when full."""
+
+    def pending(self, replica: str) -> list[tuple[int, bytes]]:
+        """Batches not yet dropped, oldest first."""
+
+    def drop(self, number: int) -> None:
+        """Forget a batch that arrived."""
 
 
 class OwnOutbox(Outbox, Protocol):

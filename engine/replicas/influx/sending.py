@@ -16,7 +16,7 @@ import msgspec
 
 from engine.core.state.backoff import Backoff
 from engine.errors import ReplicaError, ReplicaRejected
-from engine.ports import Outbox
+from engine.replicas.influx.options import Outbox
 from engine.replicas.influx.schema.points import REPLICA
 from engine.replicas.influx.wires.failures import BatchRefused, BatchTooLarge, InfluxUnavailable
 from engine.replicas.influx.wires.wire import Wire

@@ -89,19 +89,23 @@ class PollingWatch:
         self._clock = clock
         self._offload = offload
         self._seen: _Look | None = None
+        self.unread_since: float | None = (
+            None  # when the files were first seen changed; None once they are read
+        )
 
     async def read(self, progress: Progress) -> Snapshot:
         """Read every registry. Raises SourceError."""
         # Taken before the read, so that a change during it is noticed later.
         look = await self._look()
         snapshot = await self._source.read(progress)
-        self._seen = look
+        self._seen, self.unread_since = look, None
         return snapshot
 
     async def wait_for_hints(self) -> Hints:
         """Wait until the files look different."""
         while await self._look() == self._seen:  # noqa: ASYNC110 (files have no event to wait for)
             await anyio.sleep(self._poll_seconds)
+        self.unread_since = self._clock()
         return Hints(relist=True)
 
     async def refresh(self, hints: Hints, newest: Snapshot) -> Snapshot:

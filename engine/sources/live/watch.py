@@ -74,12 +74,10 @@ class WebsocketWatch:
         self._clock = clock
         self._rows = RowCache()
         self._hints = GatheredHints()
-        self._taken = Hints()  # the hints that the next read or refresh covers
         self._newest: Snapshot | None = None
         self._changed = anyio.Event()
-        # Whether the core sends this user all events; if not, the registries whose events it withholds.
-        self.has_all_events = True
-        self.unreported: frozenset[str] = frozenset()
+        self.has_all_events = True  # whether the core sends this user all events
+        self.unreported: frozenset[str] = frozenset()  # registries whose events it withholds
         self._unreported_listed_at = 0.0  # when these were last listed
 
     async def read(self, progress: Progress) -> Snapshot:
@@ -87,7 +85,7 @@ class WebsocketWatch:
 
         Entities that an event reported as removed count as evidence here, as in `refresh`.
         """
-        gathered = self._taken | self._hints.take()
+        gathered = self._hints.take()
         snapshot = await self._read_all(self._connection, progress)
         if self._newest is not None:
             snapshot = snapshot.with_evidence(
@@ -95,7 +93,8 @@ class WebsocketWatch:
             )
         self._unreported_listed_at = snapshot.reading.taken_at
         self.unreported &= snapshot.reading.registries  # an old core lacks some of them
-        self._newest, self._taken = snapshot, Hints()
+        self._newest = snapshot
+        self._hints.mark_read()
         return snapshot
 
     async def wait_for_hints(self) -> Hints:
@@ -104,17 +103,20 @@ class WebsocketWatch:
             self._connection.check_open()
             self._changed = anyio.Event()
             await self._changed.wait()
-        self._taken = self._hints.take()
-        return self._taken
+        return self._hints.take()
+
+    @property
+    def unread_since(self) -> float | None:
+        """As `ports.Watch`."""
+        return self._hints.unread_since
 
     async def refresh(self, hints: Hints, newest: Snapshot) -> Snapshot:
         """Read where the hints point. Raises SourceError."""
         taken_at = self._clock()
         found = await self._look(hints, newest)
         await self._collect_events()
-        if self._hints and found is not None:
-            # Events that arrived before the answer: some changes may precede our command.
-            self._taken = hints = hints | self._hints.take()
+        if self._hints and found is not None:  # before the answer: some changes may precede our command
+            hints |= self._hints.take()
             seen = {known.key for known in found[0]}
             found = await self._look(hints, newest)
             if found is not None and not seen <= {known.key for known in found[0]}:
@@ -127,7 +129,8 @@ class WebsocketWatch:
         later = await self._offload(partial(changed_snapshot, newest, hints, *found, taken_at, true_at))
         if "category" in hints.registries:
             later = later.read_as(unread=Unread(newest.reading.unread.registries, self._listed_scopes))
-        self._newest, self._taken = later, Hints()
+        self._newest = later
+        self._hints.mark_read()
         return later
 
     async def heartbeat(self) -> float | None:
@@ -139,13 +142,12 @@ class WebsocketWatch:
         await self._connection.command("ping")
         await self._collect_events()
         self.gather(Hints(registries=self.unreported))
-        is_looked_at = not (self._hints or self._taken)
-        return asked_at if self.has_all_events and is_looked_at else None
+        return asked_at if self.has_all_events and self.unread_since is None else None
 
     def gather(self, hints: Hints) -> None:
         """Add hints, and wake the waiting task."""
         if hints:
-            self._hints.add(hints)
+            self._hints.add(hints, self._clock())
             self._changed.set()
 
     async def follow(self, subscription: Subscription, read: Callable[[msgspec.Raw], Hints]) -> None:
@@ -157,8 +159,7 @@ class WebsocketWatch:
                     subscription.events_lost = 0
                     self.gather(EVERYTHING)
         except SourceError:
-            # The next wait or read raises the connection's error.
-            self._changed.set()
+            self._changed.set()  # the next wait or read raises the connection's error
 
     async def _collect_events(self) -> None:
         """Let the tasks that read the subscriptions run, so that events before an answer become hints."""

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from engine.core.records.record import Key
 from engine.core.state.hints import GatheredHints, Hints
+from tests.homes import NOON
 
 some_ids = st.frozensets(st.sampled_from(["a.a", "a.b", "a.c"]))
 some_hints = st.builds(
@@ -48,7 +49,7 @@ def test_hints_add_up() -> None:
 )
 def test_each_kind_of_hint_is_one(hints: Hints) -> None:
     gathered = GatheredHints()
-    gathered.add(hints)
+    gathered.add(hints, NOON)
     assert bool(hints)
     assert bool(gathered)
 
@@ -57,11 +58,13 @@ def test_each_kind_of_hint_is_one(hints: Hints) -> None:
 def test_gathered_in_place_they_are_the_same(parts: list[Hints]) -> None:
     gathered = GatheredHints()
     for part in parts:
-        gathered.add(part)
+        gathered.add(part, NOON)
     together = reduce(or_, parts, Hints())
     assert bool(gathered) == bool(together)
     assert gathered.take() == together
     assert not gathered
+    assert gathered.take() == together, "no read of them has ended"
+    gathered.mark_read()
     assert gathered.take() == Hints()
 
 
@@ -69,10 +72,11 @@ def test_gathered_in_place_they_are_the_same(parts: list[Hints]) -> None:
 def test_more_than_can_be_held_ask_for_everything(kind: str) -> None:
     gathered = GatheredHints(ids_max=3)
     for number in range(3):
-        gathered.add(one_id(kind, number))
+        gathered.add(one_id(kind, number), NOON)
     assert not gathered.take().relist
+    gathered.mark_read()
     for number in range(10):
-        gathered.add(one_id(kind, number))
+        gathered.add(one_id(kind, number), NOON)
     taken = gathered.take()
     assert taken.relist
     assert len(getattr(taken, kind)) <= 3
@@ -82,3 +86,30 @@ def one_id(kind: str, number: int) -> Hints:
     if kind == "removed":
         return Hints(removed=frozenset({Key("device", str(number))}))
     return msgspec.structs.replace(Hints(), **{kind: frozenset({f"light.l{number}"})})
+
+
+def test_a_hint_is_unread_until_a_read_ends_that_began_after_it() -> None:
+    first, second = Hints(registries=frozenset({"area"})), Hints(registries=frozenset({"floor"}))
+    gathered = GatheredHints()
+    gathered.add(Hints(), 5.0)
+    assert gathered.unread_since is None
+    gathered.add(first, 10.0)
+    gathered.add(first, 11.0)
+    assert gathered.unread_since == 10.0
+    gathered.take()
+    gathered.add(second, 12.0)
+    assert gathered.unread_since == 10.0
+    gathered.mark_read()
+    assert gathered.unread_since == 12.0
+    gathered.add(first, 13.0)
+    assert gathered.take() == first | second
+    assert gathered.unread_since == 12.0
+    gathered.mark_read()
+    assert gathered.unread_since is None
+
+
+def test_more_than_can_be_held_is_unread_since_the_first() -> None:
+    gathered = GatheredHints(ids_max=1)
+    for number in range(5):
+        gathered.add(one_id("entity_ids", number), float(number))
+    assert gathered.unread_since == 0.0
