@@ -127,6 +127,8 @@ async def get_drift_record(context: AppContext, request: Request, _query: NoQuer
             word = status_word(status, context.clock(), context.freshness)
             assert status.report is not None, "its record was found"
             return answer_live(DriftRecord(served, before, after, word, status.report.compared_at))
+    if any(r.replica == wanted[0] and r.compared_at is None for r in status.replicas):
+        raise Problem(404, "Nothing was compared yet, so it is not known whether this record differs.")
     raise Problem(404, "The last pass found no difference under this replica, registry and key.")
 
 

@@ -12,7 +12,14 @@ from engine.core.compare.plan import Action
 from engine.core.records.set_aside import SetAside
 from engine.core.state.intervals import Freshness
 from engine.core.state.report import open_keys, open_records
-from engine.core.state.status import ReplicaStatus, Status, lag_seconds, replica_status, status_word
+from engine.core.state.status import (
+    ReplicaStatus,
+    Status,
+    lag_seconds,
+    replica_status,
+    status_word,
+    why_unknown,
+)
 from engine.core.words import Mode, Outcome, SyncStatus
 
 _WORDS = {
@@ -73,6 +80,7 @@ class StatusView(msgspec.Struct, frozen=True):
     heard_at: float | None
     records: int | None
     is_observing: bool
+    is_compared: bool  # any replica ever was
     replicas: list[ReplicaView]
     guards: list[GuardView]
     set_aside: list[SetAside]
@@ -87,7 +95,7 @@ def status_view(status: Status, now: float, freshness: Freshness, activity: Acti
     return StatusView(
         state=state,
         word=_WORDS[state],
-        sentence=_sentence(status, state),
+        sentence=_sentence(status, state, now, freshness),
         proven_at=min((at for at in synced if at is not None), default=None) if None not in synced else None,
         site=status.site,
         version=status.version,
@@ -98,6 +106,7 @@ def status_view(status: Status, now: float, freshness: Freshness, activity: Acti
         heard_at=source.last_message_at,
         records=report.source.records if report else None,
         is_observing=report is not None and report.mode == Mode.OBSERVE,
+        is_compared=any(replica.compared_at is not None for replica in status.replicas),
         replicas=[_replica_view(replica, status, now, freshness, activity) for replica in status.replicas],
         guards=[
             GuardView(replica_text(r.replica), refusal.guard, refusal.held, refusal.message, refusal.hint)
@@ -115,7 +124,7 @@ def _source_word(status: Status) -> str:
     return "Connected" if source.state in (None, "RUNNING") else f"Connected, {str(source.state).lower()}"
 
 
-def _sentence(status: Status, state: str) -> str:
+def _sentence(status: Status, state: str, now: float, freshness: Freshness) -> str:
     report = status.report
     names = _named([r.replica for r in status.replicas])
     if not status.source.connected:
@@ -133,13 +142,30 @@ def _sentence(status: Status, state: str) -> str:
         parts = f", but for {count_text(odd, 'row')} that cannot be used" if odd else ""
         return f"{names} {verb} exactly what {report.source.speaker} has: {records}{parts}."
     if state == SyncStatus.BLOCKED:
-        held = count_text(len(open_keys(report, Outcome.HELD)), "record")
-        return f"Changes of {held} are held back: there is not enough evidence that they are right."
+        held = len(open_keys(report, Outcome.HELD))
+        if not held:
+            return "Any change would be held back: there is not enough evidence that it is right."
+        changes = f"Changes of {count_text(held, 'record')}"
+        return f"{changes} are held back: there is not enough evidence that they are right."
     if state == SyncStatus.UNKNOWN:
         if report.errors:
             return f"{_named([e.subject for e in report.errors])} could not be compared, so the status is not known."
-        return "Home Assistant's last word, or the last comparison, is too old to rely on."
+        return _why_unknown(status, now, freshness)
     return _differences(status)
+
+
+def _why_unknown(status: Status, now: float, freshness: Freshness) -> str:
+    """A sentence for each reason, about the replicas that are unknown for it."""
+    reasons: dict[str, list[str]] = {}
+    for replica in status.replicas:
+        if replica_status(replica, now, freshness)[0] == SyncStatus.UNKNOWN:
+            reason = replica.error or why_unknown(replica).removeprefix("unknown: ")
+            reasons.setdefault(reason.rstrip("."), []).append(replica.replica)
+    sentences = (
+        f"{_named(names)} {'is' if len(names) == 1 else 'are each'} unknown: {reason}."
+        for reason, names in reasons.items()
+    )
+    return " ".join(sentences) or "The status is not known."
 
 
 def _named(replicas: list[str]) -> str:

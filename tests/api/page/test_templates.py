@@ -7,7 +7,10 @@ import pytest
 from jinja2 import UndefinedError
 
 from api.page.templates import FOLDER, MEDIA_TYPES, STATIC, digest, link, load_templates, render
+from engine.core.state.status import ReplicaStatus
+from engine.core.words import SyncStatus
 from tests.api.page.markup import Markup
+from tests.api.serving import Api, status_of
 
 TEMPLATES = sorted((FOLDER / "templates").iterdir())
 PROBLEM = {"title": "T", "now": 0.0, "up": "", "status": {"word": "W", "site": "s", "version": "1"}}
@@ -70,3 +73,11 @@ def test_a_page_leaves_no_cycles_of_objects_behind() -> None:
         assert gc.collect() == 0
     finally:
         gc.enable()
+
+
+async def test_before_the_first_comparison_no_page_says_that_nothing_differs(api: Api) -> None:
+    api.status = status_of(None, replicas=(ReplicaStatus("sqlite", SyncStatus.UNKNOWN),))
+    for path in ("/", "/drift"):
+        text = (await api.client.get(path)).text
+        assert "Nothing was compared yet." in text
+        assert "No differences" not in text

@@ -9,9 +9,9 @@ from api.state.drift import Drift
 from engine.core.compare.diff import Cause, Kind
 from engine.core.compare.plan import Action, FieldChange
 from engine.core.state.report import ErrorReport, RecordReport, Report
-from engine.core.state.status import SourceStatus
+from engine.core.state.status import ReplicaStatus, SourceStatus
 from engine.core.times import encode_document
-from engine.core.words import Outcome
+from engine.core.words import Outcome, SyncStatus
 from tests.api.serving import Api, status_of
 
 
@@ -105,6 +105,17 @@ async def test_one_record_before_and_after(api: Api, report: Report) -> None:
     assert (body["record"]["source_hash"], body["record"]["replica_hash"]) == ("a", "b")
     assert (await api.get("/api/drift/influxdb/category/helpers/c1"))["record"]["kind"] == "missing"
     await api.get("/api/drift/influxdb/device/d1", 404)
+
+
+async def test_a_record_is_not_called_equal_before_a_comparison(api: Api, report: Report) -> None:
+    never = (ReplicaStatus("sqlite", SyncStatus.UNKNOWN),)
+    for status, detail in (
+        (status_of(report), "The last pass found no difference"),
+        (status_of(None, replicas=never), "Nothing was compared yet"),
+        (status_of(report, replicas=never), "Nothing was compared yet"),  # the pass could not read it
+    ):
+        api.status = status
+        assert (await api.get("/api/drift/sqlite/device/nope", 404))["detail"].startswith(detail)
 
 
 async def test_no_secret_leaves(api: Api, report: Report) -> None:

@@ -64,14 +64,40 @@ def test_an_old_comparison_is_no_knowledge() -> None:
     shown = view(status("in_sync", "in_sync"), NOON + FRESHNESS.stale_seconds + 1)
     assert (shown.state, shown.sentence) == (
         "unknown",
-        "Home Assistant's last word, or the last comparison, is too old to rely on.",
+        "SQLite and the history file are each unknown: not looked at for too long.",
     )
+
+
+def test_each_unknown_replica_has_its_own_reason() -> None:
+    """As `/readyz` words it: a file that was replaced, or an announced change that is still unread, is not "too old"."""
+    known = ReplicaStatus("sqlite", SyncStatus.IN_SYNC, synced_at=NOON, compared_at=NOON)
+    replaced = replace(known, status=SyncStatus.UNKNOWN)
+    unread = replace(known, replica="history", unread_since=NOON)
+    sentences = {
+        "SQLite": "SQLite is unknown: another program wrote to it, and nothing was compared since.",
+        "history": "The history file is unknown: Home Assistant announced a change, and it was not read yet.",
+    }
+    later = NOON + FRESHNESS.unread_seconds + 1
+    for replicas, sentence in (
+        ((replaced, replace(known, replica="history")), sentences["SQLite"]),
+        ((known, unread), sentences["history"]),
+        ((replaced, unread), " ".join(sentences.values())),
+    ):
+        assert view(status("in_sync", replicas=replicas), later).sentence == sentence
+
+
+def test_a_guard_that_holds_nothing_yet_is_not_counted() -> None:
+    held = replica(status="blocked", refusals=(replace(refusal(), held=0),))
+    shown = view(status("blocked", reported=(held,)))
+    assert shown.sentence == "Any change would be held back: there is not enough evidence that it is right."
 
 
 def test_before_the_first_pass_the_page_reports_that_none_has_run() -> None:
     shown = view(status_of(None, replicas=(ReplicaStatus("sqlite", SyncStatus.UNKNOWN),)))
     assert (shown.state, shown.proven_at) == ("unknown", None)
     assert "Nothing was compared yet" in shown.sentence
+    assert not shown.is_compared
+    assert view(status("in_sync")).is_compared
 
 
 def test_a_replica_that_could_not_be_read_is_named() -> None:
