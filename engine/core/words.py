@@ -58,3 +58,7 @@ class GuardName(StrEnum):
     EMPTY_SOURCE = "empty_source"
     DELETE_RATIO = "delete_ratio"
     DELETE_COUNT = "delete_count"
+
+
+# These guards mean that the source is not this home: then no comparison counts.
+NOT_THIS_HOME = frozenset({GuardName.RECOVERY_MODE, GuardName.WRONG_INSTANCE})

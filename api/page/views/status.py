@@ -140,7 +140,8 @@ def _sentence(status: Status, state: str, now: float, freshness: Freshness) -> s
         records = count_text(report.source.records, "record")
         odd = len(report.set_aside)
         parts = f", but for {count_text(odd, 'row')} that cannot be used" if odd else ""
-        return f"{names} {verb} exactly what {report.source.speaker} has: {records}{parts}."
+        only = f" of {', '.join(report.source.only)}" if report.source.only else ""
+        return f"{names} {verb} exactly what {report.source.speaker} has: {records}{only}{parts}."
     if state == SyncStatus.BLOCKED:
         held = len(open_keys(report, Outcome.HELD))
         if not held:

@@ -11,12 +11,17 @@ from engine.commandline.text.record_lines import (
     capped,
     headline,
     listing,
-    plural,
     sorted_by_key,
     word_of,
 )
 from engine.commandline.text.safe_text import value_text, visible
-from engine.commandline.text.set_aside_lines import but_for_set_aside, kept_text, set_aside_lines
+from engine.commandline.text.set_aside_lines import (
+    but_for_set_aside,
+    compared_text,
+    kept_text,
+    refused_text,
+    set_aside_lines,
+)
 from engine.core.compare.diff import IN_PROGRESS, Cause, Kind
 from engine.core.state.report import RecordReport, ReplicaReport, Report
 from engine.core.times import rfc3339
@@ -90,10 +95,15 @@ def _last_line(report: Report) -> str:
         return "Unknown: Home Assistant could not be read, so nothing was compared."
     if not report.records and all(r.status == SyncStatus.IN_SYNC for r in report.replicas):
         names = listing([r.replica for r in report.replicas])
-        records = plural(report.source.records, "record")
+        records = compared_text(report)
         verb = "equals" if len(report.replicas) == 1 else "equal"
         return f"In sync: {names} {verb} {visible(report.source.speaker)} ({records}){but_for_set_aside(report)}."
-    word = "Incomplete" if report.errors and not report.records else "Drift"
+    if not report.records and (refused := refused_text(report)):
+        return f"{refused}."
+    is_partial = report.errors or any(r.refusals for r in report.replicas)
+    word = "Incomplete" if is_partial and not report.records else "Drift"
+    if report.source.only:
+        word += f" ({listing(list(report.source.only))})"
     return f"{word}: {'; '.join(_replica_part(report, r) for r in report.replicas)}."
 
 
@@ -103,5 +113,11 @@ def _replica_part(report: Report, replica: ReplicaReport) -> str:
     causes = Counter(r.cause for r in report.records if r.replica == replica.replica)
     parts = [f"{causes[cause]} {cause}" for cause in Cause if causes[cause]]
     if not parts and replica.status != SyncStatus.IN_SYNC:
-        return kept_text(replica)
+        return kept_text(replica) if replica.counts.kept else f"{replica.replica} {_why_not(replica)}"
     return f"{', '.join(parts)} in {replica.replica}" if parts else f"{replica.replica} in sync"
+
+
+def _why_not(replica: ReplicaReport) -> str:
+    """Why a replica without a difference is not in sync."""
+    guards = dict.fromkeys(refusal.guard for refusal in replica.refusals)
+    return f"refused by {listing(list(guards))}" if guards else "with an error"

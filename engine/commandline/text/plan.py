@@ -20,7 +20,12 @@ from engine.commandline.text.record_lines import (
     word_of,
 )
 from engine.commandline.text.safe_text import visible
-from engine.commandline.text.set_aside_lines import but_for_set_aside, set_aside_lines
+from engine.commandline.text.set_aside_lines import (
+    but_for_set_aside,
+    compared_text,
+    refused_text,
+    set_aside_lines,
+)
 from engine.core.compare.plan import Action
 from engine.core.state.report import RecordReport, ReplicaReport, Report
 from engine.core.words import Mode, Outcome
@@ -39,7 +44,6 @@ class PlanText(msgspec.Struct, frozen=True):
 
     paint: Paint = Paint(False)
     is_full: bool = False
-    registries: tuple[str, ...] | None = None  # None: all
     confirm_seconds: float = 60.0
     allowed: str = ""  # the options that allowed this run to delete, which the next one needs too
 
@@ -96,7 +100,7 @@ def last_line(report: Report, form: PlanText) -> str:
     if not report.source.connected:
         return "Unknown: Home Assistant could not be read, so nothing was compared and nothing was written."
     if not any(r.action is not None for r in report.records) and not report.errors:
-        return _nothing_to_do(report, form)
+        return _nothing_to_do(report)
     parts = [_replica_part(report, replica) for replica in report.replicas]
     if report.mode != Mode.APPLY:
         why = " (observe mode)" if report.mode == Mode.OBSERVE else ""
@@ -171,12 +175,13 @@ def _foreign_lines(report: Report) -> list[str]:
     return [f"{foreign} {noun} left alone. To delete them: --prune-foreign"]
 
 
-def _nothing_to_do(report: Report, form: PlanText) -> str:
+def _nothing_to_do(report: Report) -> str:
+    if refused := refused_text(report):
+        return f"{refused} and nothing was written."
     names = listing([r.replica for r in report.replicas])
     hold = "holds" if len(report.replicas) == 1 else "hold"
-    only = f" of {listing(list(form.registries))}" if form.registries else ""
-    records, odd = f"{plural(report.source.records, 'record')}{only}", but_for_set_aside(report)
-    if any(r.counts.kept for r in report.replicas):
+    records, odd = compared_text(report), but_for_set_aside(report)
+    if any(r.counts.kept or r.refusals for r in report.replicas):
         return f"Nothing to do: all that could be compared is as in {visible(report.source.speaker)} ({records}){odd}."
     if not report.records:
         return f"Nothing to do: {names} {hold} exactly what {visible(report.source.speaker)} has ({records}){odd}."
@@ -203,4 +208,6 @@ def _replica_part(report: Report, replica: ReplicaReport) -> str:
     parts += [f"{outcomes[o]} {o}" for o in (Outcome.WAITING, Outcome.HELD, Outcome.FAILED) if outcomes[o]]
     if replica.error and not outcomes[Outcome.FAILED]:
         parts.append("with an error")
+    if not parts and replica.refusals:
+        return f"refused ({replica.replica})"
     return f"{', '.join(parts) or 'nothing to do'} ({replica.replica})"

@@ -80,7 +80,6 @@ def _print(arguments: Arguments, loaded: LoadedSettings, report: Report) -> None
     form = PlanText(
         paint=paint,
         is_full=arguments.full,
-        registries=arguments.only,
         confirm_seconds=loaded.settings.plan.delete_confirm_seconds,
         allowed=_allowed(arguments),
     )

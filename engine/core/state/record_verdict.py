@@ -19,10 +19,7 @@ from engine.core.state.record_states import State, state_of
 from engine.core.state.report import RecordReport, RefusalReport, Report, open_records
 from engine.core.state.status import ReplicaStatus, Status, replica_status, status_word, why_unknown
 from engine.core.times import Instant, instant
-from engine.core.words import GuardName, Outcome, SyncStatus
-
-# These guards mean that the source is not this home: then no comparison counts.
-_NOT_THIS_HOME = frozenset({GuardName.RECOVERY_MODE, GuardName.WRONG_INSTANCE})
+from engine.core.words import NOT_THIS_HOME, GuardName, Outcome, SyncStatus
 
 
 class Differs(msgspec.Struct, frozen=True):
@@ -257,7 +254,7 @@ def _distrusted(report: Report | None) -> dict[str, GuardName]:
         replica.replica: refusal.guard
         for replica in (report.replicas if report else ())
         for refusal in replica.refusals
-        if refusal.guard in _NOT_THIS_HOME
+        if refusal.guard in NOT_THIS_HOME
     }
 
 

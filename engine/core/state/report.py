@@ -10,9 +10,10 @@ import msgspec
 
 from engine.core.compare.diff import Cause, Kind
 from engine.core.compare.plan import Action, FieldChange
+from engine.core.records.registries import REGISTRIES
 from engine.core.records.set_aside import SetAside
 from engine.core.times import Instant
-from engine.core.words import GuardName, Mode, Outcome, SyncStatus
+from engine.core.words import NOT_THIS_HOME, GuardName, Mode, Outcome, SyncStatus
 from engine.errors import EngineError
 
 SCHEMA_VERSION = 1
@@ -32,6 +33,12 @@ class SourceReport(msgspec.Struct, frozen=True):
     def has_read(self, registry: str) -> bool:
         """Whether the registry was read and compared, according to the report."""
         return self.registries is None or registry in self.registries
+
+    @property
+    def only(self) -> tuple[str, ...]:
+        """The registries that were compared; empty if all were."""
+        read = self.registries or ()
+        return read if len(read) < len(REGISTRIES) else ()
 
     @property
     def speaker(self) -> str:
@@ -109,6 +116,11 @@ class ReplicaReport(msgspec.Struct, frozen=True):
     error: str | None = None
     note: str | None = None  # corrections that the replica made beyond the plan
     kept: tuple[str, ...] = ()  # REGISTRY/ID of the rows that were not compared, because of rows set aside
+
+    @property
+    def not_this_home(self) -> GuardName | None:
+        """The guard by which the source is not this home, so that no comparison counts; None if it is."""
+        return next((r.guard for r in self.refusals if r.guard in NOT_THIS_HOME), None)
 
     @property
     def equal(self) -> int:

@@ -79,6 +79,31 @@ def test_in_sync_needs_every_replica_compared() -> None:
     assert render_drift(half, PLAIN) == "Incomplete: sqlite in sync; history unknown.\n"
 
 
+def test_what_was_not_compared_is_never_called_in_sync() -> None:
+    not_home = RefusalReport(GuardName.RECOVERY_MODE, "Not the home.", "Repair it.", 0)
+    both = tuple(replica(n, status="blocked", refusals=(not_home,)) for n in ("sqlite", "history"))
+    lines = render_drift(report(replicas=both), PLAIN).splitlines()
+    assert lines[-1] == "Refused by recovery_mode, so nothing that was compared counts."
+    lines = render_drift(report(foreign("Mock"), replicas=both), PLAIN).splitlines()
+    assert lines[-1] == "Drift: 1 foreign in sqlite; history refused by recovery_mode."
+    partly = RefusalReport(GuardName.REGISTRY_UNREAD, "label was not read.", "Restore it.", 0)
+    lines = render_drift(
+        report(replicas=(replica(status="blocked", refusals=(partly,)),)), PLAIN
+    ).splitlines()
+    assert lines[-1] == "Incomplete: sqlite refused by registry_unread."
+
+
+def test_the_registries_that_were_compared_are_named_unless_all_were() -> None:
+    some = SourceReport("ws://home", True, "2026.11.0", "RUNNING", 3, ("label",))
+    assert (
+        render_drift(report(source=some), PLAIN)
+        == "In sync: sqlite and history equal Home Assistant (3 records of label).\n"
+    )
+    assert render_drift(report(added("Plug"), source=some), PLAIN).endswith(
+        "\nDrift (label): 1 pending in sqlite; history in sync.\n"
+    )
+
+
 def test_hashes_are_shown_on_request() -> None:
     text = render_drift(report(added("Plug")), DriftText(with_hashes=True))
     assert "      Home Assistant: 1:new\n      sqlite: none\n      last applied: none\n" in text

@@ -87,8 +87,6 @@ def test_nothing_to_do_is_one_line() -> None:
     expected = "Nothing to do: sqlite and history hold exactly what Home Assistant has (183 records).\n"
     assert render_plan(report(mode="apply"), PLAIN) == expected
     assert render_plan(report(), PLAIN) == expected
-    only = PlanText(registries=("device", "area"))
-    assert "(183 records of device and area)" in render_plan(report(), only)
 
 
 def test_a_file_or_store_does_not_speak_for_home_assistant() -> None:

@@ -49,6 +49,14 @@ def test_a_file_does_not_speak_for_home_assistant() -> None:
     assert shown.sentence == "SQLite and the history file hold exactly what storage:/config has: 183 records."
 
 
+def test_the_registries_that_were_compared_are_named_unless_all_were() -> None:
+    made = status("in_sync", "in_sync")
+    assert made.report is not None
+    some = replace(made.report.source, registries=("area", "label"))
+    shown = view(replace(made, report=replace(made.report, source=some)))
+    assert shown.sentence.endswith(" exactly what Home Assistant has: 183 records of area, label.")
+
+
 def test_without_home_assistant_it_is_not_known() -> None:
     for error, word in (("refused", "Out of reach"), (None, "Connecting")):
         source = SourceStatus("ws://home", False, error=error)
