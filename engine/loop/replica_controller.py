@@ -108,8 +108,8 @@ class ReplicaController:
             self.status = msgspec.structs.replace(self.status, synced_at=at)
 
     def current(self) -> ReplicaStatus:
-        """The status now; never in sync if another program has just replaced the replica's file."""
-        memory = self._memory if self.status.status == SyncStatus.IN_SYNC else None
+        """The status now; unknown, rather than in or out of sync, if another program has just replaced the file."""
+        memory = self._memory if self.status.status in (SyncStatus.IN_SYNC, SyncStatus.OUT_OF_SYNC) else None
         return self._unknown() if memory and self._replica.is_overtaken(memory.data_version) else self.status
 
     @property
@@ -267,7 +267,8 @@ class ReplicaController:
         if changed and self._newest is not None:
             self._note_pending(max(self.status.pending, len(changed)), self._newest.reading.taken_at)
         if (known := changed | self._under_way) != self.status.changed:
-            self.status = msgspec.structs.replace(self.status, changed=known)
+            since = (self.status.changed_since or self._clock()) if known else None
+            self.status = msgspec.structs.replace(self.status, changed=known, changed_since=since)
 
     def _note_pending(self, count: int, since: float) -> None:
         self.status = msgspec.structs.replace(

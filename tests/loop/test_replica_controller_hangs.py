@@ -246,3 +246,20 @@ async def test_after_a_loss_the_same_home_is_compared_again_and_proven() -> None
         assert (len(kept.reports), kept.controller.status.unproven_since) == (2, None)
         await anyio.sleep(PACE.verify_seconds / 2)
         assert len(kept.reports) == 2
+
+
+async def test_it_is_known_since_when_changes_wait_however_often_there_are_more() -> None:
+    gate = ConcurrencyLimiter()
+    async with keeping(offload=gate) as kept:
+        kept.controller.offer(HOME)
+        await anyio.sleep(5)
+        assert kept.controller.status.changed_since is None
+        gate.closed.add("_compare")
+        kept.controller.offer(later(HOME, device(2)))
+        await anyio.sleep(5)
+        kept.controller.offer(later(HOME, device(2), device(3)))
+        await anyio.sleep(5)
+        assert kept.controller.status.changed_since == NOON + 5
+        gate.closed.clear()
+        await anyio.sleep(1)
+        assert (kept.controller.status.status, kept.controller.status.changed_since) == ("in_sync", None)

@@ -18,7 +18,7 @@ from engine.core.counts import plural
 from engine.core.records.record import Key
 from engine.core.state.intervals import Freshness
 from engine.core.state.report import Report, open_records, without_many_applied
-from engine.core.words import Outcome, SyncStatus, combined_status
+from engine.core.words import Mode, Outcome, SyncStatus, combined_status
 
 
 class SourceStatus(msgspec.Struct, frozen=True):
@@ -58,6 +58,7 @@ class ReplicaStatus(msgspec.Struct, frozen=True):
     unproven_since: float | None = None
     unread_since: float | None = None  # when Home Assistant announced a change that is still unread
     changed: frozenset[Key] = frozenset()  # pending records that the last report does not list
+    changed_since: float | None = None  # when the first of them was known
     # The error is of the ledger, which is another replica's file, so this replica's content is still known.
     is_error_elsewhere: bool = False
     # The report of the last comparison: at the end of its pass, or as soon as the pass found a difference.
@@ -75,6 +76,7 @@ class ReplicaStatus(msgspec.Struct, frozen=True):
             pending_since=_later(self.pending_since, seconds),
             unproven_since=_later(self.unproven_since, seconds),
             unread_since=_later(self.unread_since, seconds),
+            changed_since=_later(self.changed_since, seconds),
         )
 
     def after(
@@ -100,6 +102,7 @@ class ReplicaStatus(msgspec.Struct, frozen=True):
             error=error,
             is_error_elsewhere=error is not None and all(e.subject != found.replica for e in report.errors),
             changed=frozenset(),
+            changed_since=None,
             report=without_many_applied(report),
         )
 
@@ -174,7 +177,8 @@ def why_not_ready(
     """Why readers must not rely on a replica; None if they may.
 
     They may if it is in sync, and also while it only lacks changes that are about to be written, or deletes that wait for
-    their second look: none of these are known to be wrong. `report` is that of the last pass.
+    their second look: none of these are known to be wrong. No second look follows where nothing is written. `report` is
+    that of the last pass.
     """
     word, _ = replica_status(replica, now, freshness)
     if word == SyncStatus.IN_SYNC:
@@ -186,13 +190,27 @@ def why_not_ready(
     if replica.error is not None:
         return replica.error
     left = Counter(r.outcome for r in open_records(report) if r.replica == replica.replica)
-    wrong = {outcome: count for outcome, count in sorted(left.items()) if outcome != Outcome.WAITING}
+    harmless = None if report is not None and report.mode == Mode.OBSERVE else Outcome.WAITING
+    wrong = {outcome: count for outcome, count in sorted(left.items()) if outcome != harmless}
     if wrong:
         counts = ", ".join(f"{count} {outcome}" for outcome, count in wrong.items())
         return f"it is known to differ in {plural(sum(wrong.values()), 'record')} ({counts})"
-    if left or (replica.pending and not _is_late(replica, now, freshness)):
+    if left:
+        return _why_outdated(replica, now, freshness)
+    if replica.pending and not _is_over(replica.pending_since, freshness.unknown_seconds, now):
         return None
     return f"it is known to differ; {plural(replica.pending, 'change')} {'waits' if replica.pending == 1 else 'wait'} to be written"
+
+
+def _why_outdated(replica: ReplicaStatus, now: float, freshness: Freshness) -> str | None:
+    """Why what was found of a replica no longer counts, other than the time for which deletes have waited; None if it counts."""
+    if _is_over(replica.unread_since, freshness.unread_seconds, now):
+        return "Home Assistant announced a change, and it was not read yet"
+    if _is_over(replica.changed_since, freshness.unknown_seconds, now):
+        return f"{plural(len(replica.changed), 'change')} could not be written for too long"
+    if _is_over(replica.verified_at, freshness.unverified_seconds, now):
+        return "not looked at for too long"
+    return None
 
 
 def why_unknown(replica: ReplicaStatus) -> str:
@@ -208,8 +226,8 @@ def why_unknown(replica: ReplicaStatus) -> str:
     return "unknown: not looked at for too long"
 
 
-def _is_late(replica: ReplicaStatus, now: float, freshness: Freshness) -> bool:
-    return replica.pending_since is not None and now > replica.pending_since + freshness.unknown_seconds
+def _is_over(since: float | None, seconds: float, now: float) -> bool:
+    return since is not None and now > since + seconds
 
 
 def _later(at: float | None, seconds: float) -> float | None:

@@ -20,7 +20,7 @@ from engine.process.offload import Offload, to_thread
 from engine.sources.files.regular_files import reading_failed
 
 # (path, inode, modification time in ns, size) of every file.
-_Look = tuple[tuple[str, int, int, int], ...]
+_Look = tuple[tuple[str, int, int, int, int], ...]
 
 
 class PollingSource(Source):
@@ -137,5 +137,6 @@ def _look_at(path: Path) -> _Look:
             stat = entry.stat()
         except OSError:
             continue  # gone or forbidden: the read reports the error
-        found.append((str(entry), stat.st_ino, stat.st_mtime_ns, stat.st_size))
+        # Another program can set the time of a change, but not that of the entry's.
+        found.append((str(entry), stat.st_ino, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size))
     return tuple(found)

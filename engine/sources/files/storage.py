@@ -29,7 +29,7 @@ _VERSION_BYTES_MAX = 100
 _VERSION = re.compile(r"\d{1,6}(\.[0-9A-Za-z]{1,20}){1,4}")
 
 # (inode, modification time in ns, size), or None for an absent file.
-_FileSignature = tuple[int, int, int] | None
+_FileSignature = tuple[int, int, int, int] | None
 
 
 class _Look(NamedTuple):
@@ -135,7 +135,8 @@ def _file_signature(path: Path) -> _FileSignature:
         stat = path.stat()
     except FileNotFoundError:
         return None
-    return stat.st_ino, stat.st_mtime_ns, stat.st_size
+    # Another program can set the time of a change, but not that of the entry's.
+    return stat.st_ino, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size
 
 
 def _read_files(folder: Path, progress: Progress) -> dict[str, StoredFile]:

@@ -90,7 +90,7 @@ def test_one_line_has_the_word_of_the_whole_and_of_each_replica() -> None:
 )
 def test_all_times_move_when_the_wall_clock_is_set(made: Any) -> None:
     times = [name for name in made.__struct_fields__ if name.endswith(("_at", "_since"))]
-    assert len(times) == {"SourceStatus": 2, "ReplicaStatus": 8}[type(made).__name__]
+    assert len(times) == {"SourceStatus": 2, "ReplicaStatus": 9}[type(made).__name__]
     assert made.shifted(5.0) == made, "what never was is never later"
     for number, name in enumerate(times):
         assert replace(made, **{name: 10.0 + number}).shifted(5.0) == replace(made, **{name: 15.0 + number})
