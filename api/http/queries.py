@@ -247,7 +247,7 @@ def check_at(at: datetime) -> None:
     if not AT_MIN <= at < AT_MAX:
         raise Problem(
             400,
-            f"Query parameter refused: nothing can be known of year {at.year} - at `at`. Ask for 1970 to 2261.",
+            f"Query parameter refused: nothing can be known of {at.isoformat()} - at `at`. Ask for 1970 to 2261, in UTC.",
         )
 
 

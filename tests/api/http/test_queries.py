@@ -50,6 +50,12 @@ def test_errors_name_the_parameter(query: bytes, named: str) -> None:
     assert named in refused(query, DevicesQuery)
 
 
+def test_a_refused_time_is_named_as_it_was_given() -> None:
+    said = refused(b"at=2261-12-31T23:59:59-14:00", DevicesQuery)
+    assert "nothing can be known of 2261-12-31T23:59:59-14:00" in said
+    assert said.endswith("Ask for 1970 to 2261, in UTC.")
+
+
 def test_bounds_of_changes() -> None:
     for query in (
         b"wait=31",
