@@ -67,7 +67,7 @@ def site_numbers(connection: apsw.Connection, name: str | None, tag: str | None)
     """The homes with a name, with a tag, or both."""
     conditions = {"name = :name": name, "instr(tags, :tag) > 0": tag}
     where = " AND ".join(condition for condition, value in conditions.items() if value is not None)
-    values = {"name": name, "tag": f" {tag} "}
+    values = {"name": name, "tag": _within_tags(tag or "")}
     return frozenset(
         number for (number,) in connection.execute(f"SELECT number FROM site WHERE {where}", values)
     )
@@ -85,8 +85,17 @@ def _count_devices(connection: apsw.Connection, site: int) -> int:
     return int(read_rows(connection, statement, (site,))[0][0])
 
 
+def _within_tags(tag: str) -> str | None:
+    """The text to find in the column of tags; None, which is in none, for what can be no tag."""
+    return f" {tag} " if tag.split() == [tag] else None
+
+
 def _conditions(query: ViewedSitesQuery, now: float) -> tuple[str, dict[str, Any]]:
-    values: dict[str, Any] = {"now": round(now * _MS), "tag": f" {query.tag} ", "q": query.q.casefold()}
+    values: dict[str, Any] = {
+        "now": round(now * _MS),
+        "tag": _within_tags(query.tag or ""),
+        "q": query.q.casefold(),
+    }
     conditions = ["1"]
     if query.tag is not UNSET:
         conditions.append("instr(tags, :tag) > 0")

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from api.fleet.bodies import ViewedSite
-from api.fleet.queries import ViewedSitesQuery
+from api.fleet.queries import ViewedDevicesQuery, ViewedModelsQuery, ViewedSitesQuery
 from engine.fleet_view.view_file.reading import ViewReader
 from engine.replicas.kafka.sites.site_status import FRESH_MS
 from tests.fleet_view.viewed import reader_of, removed_site, said_device, said_site
@@ -101,6 +101,15 @@ def test_homes_are_found_and_counted(tmp_path: Path) -> None:
             "in_sync": 1,
         }
         assert transaction.tags() == ["big", "west"]
+
+
+def test_what_can_be_no_tag_finds_no_home(tmp_path: Path) -> None:
+    reader = reader_of(tmp_path, said_site("a", tags=("big", "west")), said_site("b"), said_device("a", "d1"))
+    for tag in ("", " ", "big west", "west "):
+        assert names(reader, tag=tag) == []
+        with reader.transaction() as transaction:
+            assert transaction.devices(ViewedDevicesQuery(tag=tag)) == ([], None)
+            assert transaction.models(ViewedModelsQuery(tag=tag)) == ([], 0)
 
 
 def test_the_worst_come_first(tmp_path: Path) -> None:
