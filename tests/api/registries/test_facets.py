@@ -1,12 +1,15 @@
 """Facets count the matches of their filters."""
 
+from pathlib import Path
+
 import pytest
 
 from api.registries.facets import FACETS
 from engine.core.records.registries import REGISTRIES
 from engine.replicas.rows.queries.conditions import FACETS as STORE
 from engine.replicas.rows.queries.conditions import LIST_FACETS
-from tests.api.serving import Api
+from tests.api.serving import Api, api_over, write_home
+from tests.homes import ENTRY, device, snapshot
 
 
 def test_every_registry_has_the_facets_of_the_store() -> None:
@@ -23,6 +26,17 @@ async def test_each_value_is_a_filter_that_finds_as_many(api: Api, registry: str
         for each in values[:3]:
             response = await api.client.get(f"/api/{name}", params={"limit": 1, facet: each["value"]})
             assert response.json()["total"] == each["count"], (facet, each)
+
+
+async def test_spellings_that_a_filter_finds_together_are_one_value(tmp_path: Path) -> None:
+    makers = ("ACME", "Acme", "Acme", None, "unknown")
+    devices = [device(number, manufacturer=maker) for number, maker in enumerate(makers)]
+    await write_home(tmp_path / "rows.db", snapshot(ENTRY, *devices))
+    async with api_over(tmp_path / "rows.db") as api:
+        found = (await api.get("/api/facets?facet=manufacturer"))["facets"]["manufacturer"]
+        assert [(each["value"], each["count"]) for each in found] == [("Acme", 3), ("Unknown", 2)]
+        for each in found:
+            assert (await api.get(f"/api/devices?manufacturer={each['value']}"))["total"] == each["count"]
 
 
 async def test_facet_counts_can_be_filtered(api: Api) -> None:

@@ -152,8 +152,18 @@ def facet_sources(registry: str, names: Iterable[str]) -> dict[str, dict[str, st
     return sources
 
 
-def most_frequent(counts: Mapping[bytes | None, int]) -> list[tuple[str, int]]:
-    """(value, count), the most frequent first, as text."""
+def most_frequent(registry: str, name: str, counts: Mapping[bytes | None, int]) -> list[tuple[str, int]]:
+    """(value, count) of a facet, the most frequent first, as text.
+
+    Values that its filter finds together, in any case, are one value in its most frequent spelling.
+    """
     known = [(value, count) for value, count in counts.items() if value is not None]
     known.sort(key=lambda item: (-item[1], item[0]))
+    if FILTERS[registry, name].endswith("NOCASE"):
+        spellings: dict[bytes, bytes] = {}
+        totals: dict[bytes, int] = {}
+        for value, count in known:
+            shown = spellings.setdefault(value.lower(), value)  # of bytes, like NOCASE: of ASCII only
+            totals[shown] = totals.get(shown, 0) + count
+        known = sorted(totals.items(), key=lambda item: (-item[1], item[0]))
     return [(value.decode("utf-8", "replace"), count) for value, count in known]

@@ -140,7 +140,10 @@ class RowsTransaction:
                 f"SELECT {columns} FROM {self._source(registry)}{joined} WHERE {where}", bindings
             )
             counted = map(Counter, zip(*rows, strict=True)) if rows else ({} for _ in values)
-            found |= {name: most_frequent(counts) for name, counts in zip(values, counted, strict=True)}
+            found |= {
+                name: most_frequent(registry, name, counts)
+                for name, counts in zip(values, counted, strict=True)
+            }
         return found
 
     def texts(self, registry: str) -> Mapping[str, str]:
