@@ -18,6 +18,7 @@ from api.app_context import AppContext
 from api.exactness import exactness
 from api.http.cache import CachedAnswer
 from api.http.etags import RequestTag
+from api.http.problems import Problem
 from api.http.queries import (
     AreasQuery,
     CategoriesQuery,
@@ -140,7 +141,7 @@ def _rows(
     name = body.registry.name
     if sort:
         keys = transaction.keys(name, filters, sort)
-        first = keys.index(query.after) + 1 if query.after in keys else 0
+        first = _place_after(transaction, name, keys, query.after, sort)
         return transaction.keyed(name, body.columns, keys[first : first + query.limit + 1])
     if not body.registry.is_ordered:
         return transaction.page(name, body.columns, filters, query.after, query.limit + 1)
@@ -152,6 +153,24 @@ def _rows(
     if behind is None:  # the last row of the previous page is gone
         rows, behind = [row for row in rows if row[0] > query.after], 0
     return rows[behind : behind + query.limit + 1]
+
+
+def _place_after(
+    transaction: ReadTransaction, registry: str, keys: Sequence[str], after: str, sort: str
+) -> int:
+    """The place in sorted `keys` of the first one behind `after`. Raises Problem 410 when that row is gone."""
+    if not after:
+        return 0
+    if after in keys:
+        return keys.index(after) + 1
+    whole = transaction.keys(registry, (), sort)  # the row may only have stopped matching the filters
+    if after not in whole:
+        raise Problem(
+            410,
+            f"There is no {registry} {after[:255]!r} any more to continue after. List again without `after`.",
+        )
+    before = set(whole[: whole.index(after)])
+    return sum(key in before for key in keys)
 
 
 class _Form(NamedTuple):
@@ -201,12 +220,12 @@ def list_handler(
 
         def build_past(transaction: ReadTransaction) -> tuple[bytes, str | None]:
             made, total, next_key = _bodies(transaction, body, None, query, selection)
+            if state:  # only current records have a verdict
+                made, total, next_key = (), 0, None
             return form.encode(made, total, next_key, None), next_link(request, next_key)
 
         if query.at is not UNSET:
-            page, link = form.encode((), 0, None, None), None
-            if not state:  # only current records have a verdict
-                page, link = await read_past(context, query.at, (*PAST_NEEDED, "label", name), build_past)
+            page, link = await read_past(context, query.at, (*PAST_NEEDED, "label", name), build_past)
             headers = {
                 **LIVE_HEADERS,
                 **await exactness(context, query.at),

@@ -59,7 +59,9 @@ def check_named(transaction: ReadTransaction, registry: str, filters: Sequence[F
         named, id_ = NAMED.get(name), str(value)
         if named is None or id_ == _NONE or transaction.count(registry, ((name, value),)):
             continue
-        if transaction.row(named, (), id_) is None and transaction.row(named, (), id_.lower()) is None:
+        # Only the filter by device matches in any case.
+        known = id_.lower() if name == "device_id" else id_
+        if transaction.row(named, (), id_) is None and transaction.row(named, (), known) is None:
             raise Problem(404, f"There is no {named} {id_!r}.")
 
 

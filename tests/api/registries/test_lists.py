@@ -71,11 +71,32 @@ async def test_sorted_lists_have_pages(api: Api) -> None:
     assert (first["total"], rest["next"]) == (3, None)
 
 
+async def test_a_sorted_list_goes_on_behind_a_row_that_stopped_matching(api: Api) -> None:
+    after = f"after={device(3).id}"  # Mango, which is enabled
+    assert await names(api, f"sort=name&disabled=true&{after}") == []
+    assert await names(api, f"sort=-name&disabled=true&{after}") == ["apple"]
+
+
+@pytest.mark.parametrize("at", first_quick(["", AT]))
+async def test_a_sorted_list_does_not_begin_again_behind_a_row_that_is_gone(api: Api, at: str) -> None:
+    gone = await api.get(f"/api/devices?sort=name&after=gone{at}", 410)
+    assert (
+        gone["detail"] == "There is no device 'gone' any more to continue after. List again without `after`."
+    )
+
+
 async def test_a_verdict_is_a_filter_of_now(api: Api) -> None:
     assert await names(api, "state=foreign") == ["Mango"]
     assert await names(api, "state=real&sort=name") == ["apple", "Zebra"]
     assert await names(api, "state=drifted") == []
     assert await names(api, f"state=real{AT}") == [], "the past has none"
+    await api.get(f"/api/devices?state=real&area_id=nowhere{AT}", 404)
+
+
+async def test_a_verdict_does_not_hide_that_nothing_is_known_of_a_time(api: Api) -> None:
+    early = "at=1971-01-01T00:00:00Z"
+    refused = await api.get(f"/api/devices?{early}", 404)
+    assert (await api.get(f"/api/devices?state=real&{early}", 404))["detail"] == refused["detail"]
 
 
 @pytest.mark.parametrize("name", LISTS)
@@ -150,6 +171,9 @@ async def test_one_record_of_every_registry_and_the_entities_of_an_area(api: Api
         ("devices?area_id=nowhere", "area 'nowhere'"),
         ("devices?floor_id=cellar", "floor 'cellar'"),
         ("devices?label=", "label ''"),
+        ("devices?area_id=ATTIC", "area 'ATTIC'"),
+        ("devices?floor_id=UP", "floor 'UP'"),
+        ("entities/by-area/ATTIC?limit=5", "area 'ATTIC'"),
         ("entities?device_id=nothing", "device 'nothing'"),
         ("entities?label=none&domain=light", "label 'none'"),
         ("areas?floor_id=cellar&q=attic", "floor 'cellar'"),
