@@ -14,6 +14,7 @@ from api.page.views.home import HITS_MAX, PAGE_SIZE, HomeQuery, HomeView, home_v
 from api.page.views.home_index import (
     ENTITY_LINE_COLUMNS,
     PAST_REGISTRIES,
+    WITHOUT_DEVICE,
     EntityLine,
     HomeIndex,
     KeptIndex,
@@ -133,8 +134,8 @@ def _home(transaction: ReadTransaction, index: HomeIndex, query: HomeQuery) -> H
 
 
 def _entities(transaction: ReadTransaction, query: HomeQuery) -> tuple[list[EntityLine], int]:
-    if query.loose:
-        wanted = [("has_device", False)]
+    if query.loose or (query.area and not query.words):
+        wanted = [WITHOUT_DEVICE if query.loose else ("area_id", query.area)]
         rows = transaction.page("entity", ENTITY_LINE_COLUMNS, wanted, "", PAGE_SIZE)
         return [entity_line(row) for row in rows], transaction.count("entity", wanted)
     # Only a search goes through all entities.

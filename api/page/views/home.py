@@ -123,10 +123,14 @@ def other_pages(index: HomeIndex) -> dict[str, list[tuple[str, str]]]:
 
 def _areas(index: HomeIndex, query: HomeQuery) -> list[AreaView]:
     devices = Counter(device.area_id for device in index.devices)
-    entities: Counter[str | None] = Counter()
-    for device in index.devices:
-        entities[device.area_id] += device.entity_count
+    entities = index.area_entities
     return [
-        AreaView(id_ or NO_AREA, name, devices[id_], entities[id_], query.area == (id_ or NO_AREA))
+        AreaView(
+            id_ or NO_AREA,
+            name,
+            devices[id_],
+            entities.get(id_ or NO_AREA, 0),
+            query.area == (id_ or NO_AREA),
+        )
         for id_, name in index.areas.items()
     ]

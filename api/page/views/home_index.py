@@ -8,7 +8,7 @@ from operator import attrgetter
 
 import msgspec
 
-from api.ports import ReadTransaction, Row
+from api.ports import Filter, ReadTransaction, Row
 
 ALL = 10_000_000
 _DEVICE_COLUMNS = (
@@ -16,6 +16,7 @@ _DEVICE_COLUMNS = (
     *("effective_area_id", "area_id", "entity_count", "disabled"),
 )
 ENTITY_LINE_COLUMNS = ("effective_name", "original_name", "disabled", "id")
+WITHOUT_DEVICE: Filter = ("has_device", False)
 PAST_REGISTRIES = frozenset({"area", "config_entry", "device", "entity", "floor", "label"})
 
 
@@ -47,17 +48,18 @@ class EntityLine(msgspec.Struct, frozen=True, gc=False):
 
 
 class HomeIndex(msgspec.Struct, frozen=True):
-    """Devices by area and name, areas in the user's order or by name, and records' names by (registry, id)."""
+    """Devices by area and name, areas in the user's order or by name, and records' names by (registry, id).
+
+    `loose_count` entities belong to no device: automations, scenes, helpers. `area_entities` counts those that effectively
+    are in each area, which need not be their device's.
+    """
 
     devices: tuple[DeviceLine, ...]
     areas: dict[str | None, str]
     names: dict[tuple[str, str], str]
     entity_count: int
-
-    @property
-    def loose_count(self) -> int:
-        """Entities that belong to no device: automations, scenes, helpers."""
-        return max(0, self.entity_count - sum(device.entity_count for device in self.devices))
+    loose_count: int = 0
+    area_entities: Mapping[str, int] = {}
 
 
 def index_of_rows(transaction: ReadTransaction, order: Mapping[str | None, int] | None = None) -> HomeIndex:
@@ -92,7 +94,15 @@ def index_of_rows(transaction: ReadTransaction, order: Mapping[str | None, int] 
     if order is None:
         positions = transaction.page("area", ("position",), [], "", ALL)
         order = {id_: place for id_, place in positions if place is not None}
-    return _index(devices, names, transaction.count("entity", []), order)
+    areas, ordered = _placed(devices, names, order)
+    return HomeIndex(
+        ordered,
+        areas,
+        names,
+        transaction.count("entity", []),
+        transaction.count("entity", [WITHOUT_DEVICE]),
+        dict(transaction.facets("entity", ("area_id",), [])["area_id"]),
+    )
 
 
 def entities_of_rows(
@@ -125,12 +135,10 @@ class KeptIndex:
         self._kept = None if data_version is None else (data_version, index)
 
 
-def _index(
-    devices: list[DeviceLine],
-    names: dict[tuple[str, str], str],
-    entities: int,
-    order: Mapping[str | None, int],
-) -> HomeIndex:
+def _placed(
+    devices: list[DeviceLine], names: dict[tuple[str, str], str], order: Mapping[str | None, int]
+) -> tuple[dict[str | None, str], tuple[DeviceLine, ...]]:
+    """The areas by id and the devices, both in the order in which they are shown."""
     held = {device.area_id for device in devices}
     # Includes empty areas; an area without a name is shown by its id. Devices without an area come last.
     ids = {id_ for registry, id_ in names if registry == "area"} | (held - {None})
@@ -149,4 +157,4 @@ def _index(
     ordered = sorted(devices, key=attrgetter("id"))
     ordered.sort(key=lambda device: device.name.casefold())
     ordered.sort(key=lambda device: places[device.area_id])
-    return HomeIndex(tuple(ordered), areas, names, entities)
+    return areas, tuple(ordered)

@@ -6,8 +6,9 @@ import pytest
 
 from api.http.problems import Problem
 from api.page.reading import Reader, at_of
-from api.page.views.home import HomeQuery
+from api.page.views.home import PAGE_SIZE, HomeQuery
 from api.page.views.home_index import KeptIndex
+from engine.core.records.record import Area
 from engine.core.state.report import Report
 from tests.api.serving import Api, api_over, write_home
 from tests.api.test_past import timeline_of_sample
@@ -45,6 +46,19 @@ async def test_a_search_finds_entities_too(api: Api) -> None:
     assert (await reader.home(HomeQuery())).entities == []
     loose = await reader.home(HomeQuery(loose=True))
     assert len(loose.entities) == loose.entities_found == loose.loose_count > 0
+
+
+async def test_an_area_has_as_many_entities_as_it_lists(tmp_path: Path, sample: Sample) -> None:
+    bath = (Area(area_id="kitchen", name="Kitchen"), Area(area_id="bath", name="Bath"))
+    lamp = (device(1, area_id="kitchen"), entity(1, device_id=device(1).id, area_id="bath"))
+    await write_home(tmp_path / "rows.db", snapshot(ENTRY, *bath, *lamp))
+    for rows in (tmp_path / "rows.db", sample[0]):
+        async with api_over(rows, sample[1]) as api:
+            reader = Reader(api.context, KeptIndex())
+            for area in (await reader.home(HomeQuery())).areas:
+                chosen = await reader.home(HomeQuery(area=area.id))
+                assert (chosen.found, chosen.entities_found) == (area.devices, area.entities)
+                assert len(chosen.entities) == min(area.entities, PAGE_SIZE)
 
 
 async def test_devices_and_entities_are_found_by_former_name_id_and_model(tmp_path: Path) -> None:

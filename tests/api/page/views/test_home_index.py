@@ -66,8 +66,27 @@ async def test_devices_stand_by_area_and_name_and_those_without_come_last(
         ("Beta", "", 0, False),
     ]
     assert (index.entity_count, index.loose_count) == (2, 1)
+    assert index.area_entities == {"kitchen": 1, "-": 1}
     assert index.names["config_entry", "entry"] == "Demo"
     assert found == ([EntityLine("sensor.s2", "Loose", False, entity(2).id)], 1)
+
+
+def test_entities_count_where_they_are_and_only_those_without_a_device_as_loose() -> None:
+    index = index_of_rows(
+        past(
+            snapshot(
+                ENTRY,
+                Area(area_id="kitchen", name="Kitchen"),
+                Area(area_id="bath", name="Bath"),
+                device(1, area_id="kitchen"),
+                entity(1, device_id=device(1).id, area_id="bath"),
+                entity(2, device_id="d" * 32),  # of a device that is not there
+                entity(3, area_id="bath"),
+            )
+        )
+    )
+    assert (index.entity_count, index.loose_count) == (3, 1)
+    assert index.area_entities == {"bath": 2, "-": 1}
 
 
 async def test_then_is_as_now_would_be(home: Snapshot, tmp_path: Path) -> None:
