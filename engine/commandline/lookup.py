@@ -1,7 +1,7 @@
 """Finds the one record that a user's input means. Refuses rather than guesses."""
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from engine.commandline.text.safe_text import name_text, visible
 from engine.core.compare.stored import StoredRow
@@ -87,8 +87,15 @@ def find_fate(text: str, formers: Sequence[Former], rows: Mapping[Key, StoredRow
     return fate_of(text, formers, called)
 
 
-def check_fate(text: str, formers: Sequence[Former], rows: Mapping[Key, StoredRow]) -> Key:
+def check_fate(
+    text: str,
+    formers: Sequence[Former],
+    rows: Mapping[Key, StoredRow],
+    has_versions: Callable[[Key], bool] = lambda _key: False,
+) -> Key:
     """The key of the record that was known as `text` and has another name now.
+
+    `has_versions`: whether `reconcile history` has any version of a record.
 
     Raises KeyUnknown, which explains what became of a record without a row, or that none ever had the name.
     """
@@ -97,7 +104,8 @@ def check_fate(text: str, formers: Sequence[Former], rows: Mapping[Key, StoredRo
         raise KeyUnknown(f"No stored record is called {name_text(text)}.", _close(text, rows))
     key = Key(fate.registry, fate.id)
     if fate.what != "renamed":
-        raise KeyUnknown(fate.text, f"Its versions: reconcile history {visible(str(key))}")
+        hint = f"Its versions: reconcile history {visible(str(key))}" if has_versions(key) else ""
+        raise KeyUnknown(fate.text, hint)
     return key
 
 

@@ -82,10 +82,13 @@ def run_history(arguments: Arguments, stop: Interruption) -> int:
         total = len(revisions) if is_whole else stores.records.count(key)
         row = stores.rows.read([key]).get(key)
         known = stores.records.forgotten(key)
+        change = stores.rows.last_change(key) if row is not None else None
     verdicts = compared_now(arguments, loaded, stop)
     entity_id = str(row.fields["entity_id"]) if row is not None and row.fields.get("entity_id") else None
     verdict = verdicts.of(key, entity_id=entity_id, has_row=row is not None)
-    sync = verdict.of_row(revisions[-1].at if revisions else None)
+    # As `show` has it: the row may have been written without a new version, for a derived value.
+    last = change if row is not None else next(reversed(revisions), None)
+    sync = verdict.of_row(last.at if last else None)
     timeline = RecordHistory(
         SCHEMA_VERSION,
         key.registry,

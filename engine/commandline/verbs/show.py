@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -97,7 +98,7 @@ def find_known(stores: Stores, text: str, rows: Mapping[Key, StoredRow]) -> Key:
     try:
         return find_key(text, rows)
     except NotStored:
-        key = check_fate(text, formers(stores, text), rows)
+        key = check_fate(text, formers(stores, text), rows, partial(_has_versions, stores))
         name = rows[key].fields.get("entity_id") or key.id
         print_message(
             f"{name_text(text)} has another name by now: {name_text(str(name))} ({visible(str(key))})."
@@ -117,6 +118,12 @@ def formers(stores: Stores, text: str) -> list[Former]:
         with suppress(ReplicaError):
             found += recorded_formers(asked, keys, records.holders(asked), records.newest)
     return [former for former in found if named is None or former.key.registry == named.registry]
+
+
+def _has_versions(stores: Stores, key: Key) -> bool:
+    with suppress(ReplicaError):
+        return stores.records is not None and bool(stores.records.newest(key, 1))
+    return False
 
 
 def verdict_on(record: StoredRecord, verdicts: Verdicts) -> RecordVerdict:

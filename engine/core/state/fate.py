@@ -82,7 +82,7 @@ def fate_of(asked: str, formers: Sequence[Former], called: dict[Key, str]) -> Fa
         return Fate("deleted", *key, None, at, text)
     text = (
         f"The row of the {named} (id {key.id}) is missing, although it was last written at {rfc3339(seen_at)} and was not deleted"
-        " since, as far as is known: the next pass compares it with Home Assistant."
+        " since, as far as is known: if Home Assistant still has it, the next pass writes it."
     )
     return Fate("lost", *key, None, seen_at, text)
 

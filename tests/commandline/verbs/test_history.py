@@ -67,6 +67,15 @@ def test_a_change_is_in_the_timeline(mirror: Reconcile, home: Home) -> None:
     assert versions[1]["fields"]["name_by_user"] == "Renamed"
 
 
+def test_since_when_a_record_is_real_is_what_show_says(mirror: Reconcile, home: Home) -> None:
+    mirror()
+    home.rename_device("Renamed")
+    mirror()
+    for key in ("binary_sensor.sun_solar_rising", "light.kitchen_lights"):
+        shown, kept = (json.loads(mirror(verb, key, "--json").out) for verb in ("show", "history"))
+        assert kept["sync"]["since"] == shown["sync"]["since"] == shown["last_change"]["at"]
+
+
 def test_a_record_that_is_gone_still_has_its_past(
     mirror: Reconcile, home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -115,6 +115,19 @@ def test_a_record_without_a_row_is_shown_with_its_fate(former: Reconcile, text: 
 
 
 @pytest.mark.parametrize(
+    ("records", "has_versions"),
+    [("history:history.db", True), ("history:another.db", False), ("none", False)],
+)
+def test_versions_are_offered_only_where_some_are_kept(
+    reconcile: Reconcile, tmp_path: Path, records: str, has_versions: bool
+) -> None:
+    fill(tmp_path)
+    err = reconcile("show", "light.deleted", "--rows", "rows.db", "--records", records).err
+    assert "was deleted at" in err
+    assert ("\nIts versions: reconcile history entity/" in err) == has_versions
+
+
+@pytest.mark.parametrize(
     ("text", "key"),
     [("light.old", entity(1).key), ("light.deleted", DELETED.key), ("light.lost", LOST.key)],
 )

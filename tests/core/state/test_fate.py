@@ -71,7 +71,7 @@ def test_a_row_that_is_gone_without_having_been_deleted_is_lost(formers: list[Fo
     assert (fate.what, fate.at) == ("lost", NOON)
     assert fate.text == (
         "The row of the entity 'light.old' (id e1) is missing, although it was last written at 2026-11-23T12:00:00.000Z"
-        " and was not deleted since, as far as is known: the next pass compares it with Home Assistant."
+        " and was not deleted since, as far as is known: if Home Assistant still has it, the next pass writes it."
     )
 
 
