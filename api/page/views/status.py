@@ -128,9 +128,11 @@ def _sentence(status: Status, state: str, now: float, freshness: Freshness) -> s
     report = status.report
     names = _named([r.replica for r in status.replicas])
     if not status.source.connected:
-        before = _WORDS[report.status].lower() if report else "never compared"
+        before = "Nothing was compared yet."
+        if report:
+            before = f"When it was last compared: {_WORDS[report.status].lower()}."
         why = "is out of reach" if status.source.error else "was not reached yet"
-        return f"Home Assistant {why}, so the status is not known. When it was last compared: {before}."
+        return f"Home Assistant {why}, so the status is not known. {before}"
     if any(replica.unproven_since is not None for replica in status.replicas):
         return "Home Assistant is followed again and was not compared yet, so the status is not known."
     if report is None:

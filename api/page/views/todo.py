@@ -48,7 +48,7 @@ def _guards(status: Status) -> Iterator[TodoView]:
     for replica in status.report.replicas if status.report else ():
         for refusal in replica.refusals:
             advice = GUARDS.get(refusal.guard)
-            held = count_text(refusal.held, "operation")
+            held = count_text(refusal.held, "operation") if refusal.held else "any change would be"
             yield TodoView(
                 f"todo-{replica.replica}-{refusal.guard}",
                 f"Guard {refusal.guard}: {held} held back in {replica_text(replica.replica)}",

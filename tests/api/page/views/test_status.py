@@ -66,6 +66,8 @@ def test_without_home_assistant_it_is_not_known() -> None:
         assert (shown.state, shown.source_word) == ("unknown", word)
         assert {r.state for r in shown.replicas} == {"unknown"}
         assert shown.sentence.endswith("When it was last compared: in sync.")
+        never = view(status_of(None, replicas=(), source=source)).sentence
+        assert never.endswith("so the status is not known. Nothing was compared yet.")
 
 
 def test_an_old_comparison_is_no_knowledge() -> None:

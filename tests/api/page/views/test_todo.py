@@ -68,6 +68,12 @@ def test_a_guard_shows_how_to_lift_it() -> None:
     assert guard.command
 
 
+def test_a_guard_that_holds_nothing_yet_has_no_count() -> None:
+    stores = (replica(status="blocked", refusals=(replace(refusal(), held=0),)),)
+    (guard,) = todos(status_of(report(replicas=stores)))
+    assert guard.title == "Guard delete_ratio: any change would be held back in SQLite"
+
+
 def test_the_name_of_held_deletes_is_reported_where_there_is_one() -> None:
     named = replace(refusal(), name="40-0123456789")
     reported = report(replicas=(replica(status="blocked", refusals=(named,)),))
