@@ -108,11 +108,14 @@ class Home(msgspec.Struct, frozen=True, eq=False, dict=True, kw_only=True):
         )
 
     def standing_in(self, records: Sequence[Record]) -> "Home":
-        """The home with values derived as if it had these records, which a replica has and which cannot be read now."""
+        """The home with values derived as if it had these records, which a replica has and which cannot be read now.
+
+        They come before the home's own: of several rows with one id it is not known which is right.
+        """
         found = {record.key: record for record in records if not isinstance(record, Entity)}
         return msgspec.structs.replace(
             self,
-            stand_ins=found | dict(self.stand_ins),
+            stand_ins=dict(self.stand_ins) | found,
             entities=self.entities.counting(r for r in records if isinstance(r, Entity)),
             known_derived=None,
             known_versions=None,
@@ -233,7 +236,7 @@ def _count(records: Iterable[Key], set_aside: Iterable[SetAside]) -> Counter[str
 
 
 def _for_deriving(records: Mapping[Key, Record], stand_ins: Mapping[Key, Record]) -> Mapping[Key, Record]:
-    """The records for deriving: a device that is set aside is represented by its last row, as in Home Assistant."""
+    """The records for deriving: a device that is set aside is represented by its last row, unless a replica has another."""
     missing = {key: record for key, record in stand_ins.items() if key not in records}
     return with_changes(records, missing, ()) if missing else records
 

@@ -91,11 +91,16 @@ def trusted_records(
         by_key.update(records)
         doubtful = {key: records[key].ID_FIELD for key in doubtful if key in records}
         records = ()
+    replaced = list[Record]()
     for record in records:
         key = record.key
-        if key in by_key or key in doubtful:
+        if key in by_key:
+            replaced.append(by_key[key])
+            doubtful[key] = record.ID_FIELD
+        elif key in doubtful:
             doubtful[key] = record.ID_FIELD
         by_key[key] = record
+    aside += (_of_record(record, record.ID_FIELD) for record in replaced)
     for key in _sharers(by_key, {row.entity_id for row in aside if row.entity_id}):
         doubtful[key] = doubtful.get(key) or "entity_id"
     stand_ins = {key: by_key.pop(key) for key in doubtful if key in by_key}
@@ -124,5 +129,13 @@ def _of_record(record: Record, field: str) -> SetAside:
 
 
 def sorted_rows(rows: Iterable[SetAside]) -> tuple[SetAside, ...]:
-    """Sort rows into the order of reports."""
-    return tuple(sorted(set(rows), key=lambda r: (r.registry, r.position or 0, r.id or "", r.reason)))
+    """Sort rows into the order of reports.
+
+    Several rows may be alike, down to the name, so each counts, except for one given twice with its position.
+    """
+    counts = Counter(rows)
+    found = sorted(
+        counts,
+        key=lambda r: (r.registry, r.position or 0, r.id or "", r.reason, r.name or "", r.entity_id or ""),
+    )
+    return tuple(row for row in found for _ in range(1 if row.position else counts[row]))

@@ -184,6 +184,21 @@ def test_entities_keep_the_name_of_a_device_that_cannot_be_read() -> None:
     assert stand_in(desired, Kept(), lambda _: {}) is desired
 
 
+def test_entities_keep_the_values_they_have_while_their_device_is_listed_twice() -> None:
+    lamp, power = device(1, name="Lamp", area_id="attic"), entity(1, device_id=device(1).id)
+    before = home(lamp, power)
+    desired = home(device(1, name="Twin one"), device(1, name="Twin two"), power)
+    rows = {key: row_of(record, None) for key, record in before.home.records.items()}
+    versions = before.home.row_versions
+
+    def read(keys: Iterable[Key]) -> dict[Key, StoredRow]:
+        return {key: rows[key] for key in keys}
+
+    kept = kept_keys(desired, versions, desired.home.row_versions, read)
+    assert kept == Kept(frozenset({lamp.key}))
+    assert stand_in(desired, kept, read).home.row_versions[power.key] == versions[power.key]
+
+
 def test_a_device_does_not_lose_an_entity_that_cannot_be_read() -> None:
     before = home(device(1), entity(1, device_id=device(1).id), entity(2, device_id=device(1).id))
     desired = home(device(1), entity(1, device_id=device(1).id), aside=[odd("entity", entity(2).id)])

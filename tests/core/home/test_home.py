@@ -72,7 +72,7 @@ def test_of_two_rows_with_one_id_none_is_trusted() -> None:
     found = snapshot(ENTRY, device(1), device(1, name="other"), device(2))
     assert set(found.home.records) == {ENTRY.key, device(2).key}
     assert found.home.set_aside_keys == {device(1).key}
-    assert found.home.counts["device"] == 2
+    assert found.home.counts["device"] == 3
 
 
 def test_of_two_entities_with_one_entity_id_none_is_trusted() -> None:
@@ -189,7 +189,7 @@ def test_the_part_of_some_registries_has_nothing_of_the_others() -> None:
         "hashes": of_part(whole.hashes),
         "bearers": {f"sensor.s{n}": None for n in range(9)},
         "per_device": {device(1).id: 0},
-        "counts": {"device": 3, "area": 2},
+        "counts": {"device": 4, "area": 2},
         "partly_read": of_part(unknown),
         "derived": of_part(whole.derived),
         "row_versions": of_part(versions),
@@ -215,7 +215,15 @@ def test_a_replicas_records_stand_in_for_unreadable_rows() -> None:
     assert found.stand_ins == {lamp.key: lamp}
     again = found.standing_in([device(1, name="Older"), device(3)])
     assert later(found, [device(2, name="Plug")]).derived[device(2).key].entity_count == 2
-    assert again.stand_ins == {lamp.key: lamp, device(3).key: device(3)}, "the first to stand in stays"
+    assert again.stand_ins == {lamp.key: device(1, name="Older"), device(3).key: device(3)}
+
+
+def test_a_replicas_record_stands_in_before_those_listed_twice() -> None:
+    power = entity(1, device_id=device(1).id, original_name="Power")
+    home = snapshot(ENTRY, device(1, name="Twin one"), device(1, name="Twin two"), power).home
+    found = home.standing_in([device(1, name="Lamp")])
+    assert found.derived[power.key].effective_name == "Lamp Power"
+    assert later(found, [power]).derived[power.key].effective_name == "Lamp Power"
 
 
 def test_a_filled_in_record_gets_the_versions_it_would_have_if_read() -> None:

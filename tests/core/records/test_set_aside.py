@@ -27,8 +27,27 @@ def test_a_record_shares_neither_its_id_nor_its_entity_id_with_a_row_that_is_set
 def test_the_last_of_several_rows_stands_in() -> None:
     records, rows, stand_ins = trusted_records([device(1), device(1, name="Last")], [])
     assert records == {}
-    assert [(row.key, row.field) for row in rows] == [(device(1).key, "id")]
+    assert [(row.key, row.field) for row in rows] == [(device(1).key, "id")] * 2
     assert stand_ins == {device(1).key: device(1, name="Last")}
+
+
+@pytest.mark.parametrize("names", [("A", "B", "C"), ("A", "B", "B"), ("A", "A", "A")])
+def test_each_of_the_rows_with_one_id_counts(names: tuple[str, ...]) -> None:
+    for order in (names, names[::-1]):
+        _, rows, _ = trusted_records([device(1, name=name) for name in order], [])
+        assert [row.name for row in rows] == list(names)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_an_entity_id_of_any_row_with_a_shared_id_is_taken(order: int) -> None:
+    twice = [entity(1), entity(1, entity_id="sensor.other")][::order]
+    records, rows, _ = trusted_records([*twice, entity(2, entity_id="sensor.s1"), entity(3)], [])
+    assert set(records) == {entity(3).key}
+    assert sorted((row.field, row.entity_id) for row in rows) == [
+        ("entity_id", "sensor.s1"),
+        ("id", "sensor.other"),
+        ("id", "sensor.s1"),
+    ]
 
 
 def test_a_row_is_reported_by_its_known_fields() -> None:
@@ -72,6 +91,7 @@ def test_an_entity_that_shares_both_is_reported_by_its_id() -> None:
     _, rows, stand_ins = trusted_records(twice, [])
     assert [(row.id, row.field, row.entity_id) for row in rows] == [
         (entity(1).id, "id", "sensor.s1"),
+        (entity(1).id, "id", "sensor.s1"),
         (entity(2).id, "entity_id", "sensor.s1"),
     ]
     assert list(stand_ins) == [entity(1).key, entity(2).key]
@@ -88,9 +108,9 @@ def test_an_entity_that_shares_both_is_reported_by_its_id() -> None:
     ],
 )
 def test_what_is_listed_twice_is_reported_by_its_name(record: Record, name: str | None) -> None:
-    _, (row,), _ = trusted_records([record, record], [])
+    _, rows, _ = trusted_records([record, record], [])
     field = record.ID_FIELD
-    assert row == SetAside(
+    row = SetAside(
         registry=record.REGISTRY,
         field=field,
         found="text",
@@ -99,6 +119,7 @@ def test_what_is_listed_twice_is_reported_by_its_name(record: Record, name: str 
         entity_id="sensor.s1" if record.REGISTRY == "entity" else None,
         name=name,
     )
+    assert rows == (row, row)
 
 
 def test_a_row_that_cannot_be_used_is_an_error_that_names_it() -> None:
