@@ -8,12 +8,8 @@ import gc
 import sys
 import warnings
 
-_OF_THE_LAST_FAILURE = (
-    "last_type",
-    "last_value",
-    "last_traceback",
-    "last_exc",
-)  # the last from Python 3.12 on
+# The last of them from Python 3.12 on.
+_OF_THE_LAST_FAILURE = ("last_type", "last_value", "last_traceback", "last_exc")
 
 
 def has_failed() -> bool:

@@ -19,9 +19,8 @@ class Freshness(msgspec.Struct, frozen=True):
     stale_seconds: float  # the read of Home Assistant that a replica was last compared with
     unknown_seconds: float  # the watermark of a replica that was found equal
     unverified_seconds: float = float("inf")  # the last full look at a replica
-    unread_seconds: float = (
-        _UNREAD_SECONDS  # a change that Home Assistant announced and the engine has not read
-    )
+    # A change that Home Assistant announced and the engine has not read.
+    unread_seconds: float = _UNREAD_SECONDS
 
 
 # For a single moment, when nothing ages.

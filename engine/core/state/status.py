@@ -20,6 +20,10 @@ from engine.core.state.intervals import Freshness
 from engine.core.state.report import Report, open_records, without_many_applied
 from engine.core.words import Mode, Outcome, SyncStatus, combined_status
 
+# Why a finding no longer counts.
+_UNREAD = "Home Assistant announced a change, and it was not read yet"
+_OLD = "not looked at for too long"
+
 
 class SourceStatus(msgspec.Struct, frozen=True):
     """The state of the connection to Home Assistant."""
@@ -205,11 +209,11 @@ def why_not_ready(
 def _why_outdated(replica: ReplicaStatus, now: float, freshness: Freshness) -> str | None:
     """Why what was found of a replica no longer counts, other than the time for which deletes have waited; None if it counts."""
     if _is_over(replica.unread_since, freshness.unread_seconds, now):
-        return "Home Assistant announced a change, and it was not read yet"
+        return _UNREAD
     if _is_over(replica.changed_since, freshness.unknown_seconds, now):
         return f"{plural(len(replica.changed), 'change')} could not be written for too long"
     if _is_over(replica.verified_at, freshness.unverified_seconds, now):
-        return "not looked at for too long"
+        return _OLD
     return None
 
 
@@ -222,8 +226,8 @@ def why_unknown(replica: ReplicaStatus) -> str:
     if replica.status == SyncStatus.UNKNOWN:
         return "unknown: another program wrote to it, and nothing was compared since"
     if replica.unread_since is not None:
-        return "unknown: Home Assistant announced a change, and it was not read yet"
-    return "unknown: not looked at for too long"
+        return f"unknown: {_UNREAD}"
+    return f"unknown: {_OLD}"
 
 
 def _is_over(since: float | None, seconds: float, now: float) -> bool:

@@ -89,9 +89,8 @@ class PollingWatch:
         self._clock = clock
         self._offload = offload
         self._seen: _Look | None = None
-        self.unread_since: float | None = (
-            None  # when the files were first seen changed; None once they are read
-        )
+        # When the files were first seen changed; None once they are read.
+        self.unread_since: float | None = None
 
     async def read(self, progress: Progress) -> Snapshot:
         """Read every registry. Raises SourceError."""
@@ -137,6 +136,6 @@ def _look_at(path: Path) -> _Look:
             stat = entry.stat()
         except OSError:
             continue  # gone or forbidden: the read reports the error
-        # Another program can set the time of a change, but not that of the entry's.
+        # Programs can set the modification time of a file, but not the time of its last status change.
         found.append((str(entry), stat.st_ino, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size))
     return tuple(found)

@@ -135,7 +135,7 @@ def _file_signature(path: Path) -> _FileSignature:
         stat = path.stat()
     except FileNotFoundError:
         return None
-    # Another program can set the time of a change, but not that of the entry's.
+    # Programs can set the modification time of a file, but not the time of its last status change.
     return stat.st_ino, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size
 
 
