@@ -11,7 +11,6 @@ from engine.composition.source_names import RECORDS_URI, no_source, no_token
 from engine.composition.stores import Clock, Stores
 from engine.core.home.snapshot import Snapshot
 from engine.errors import ReplicaError, SettingsError
-from engine.pass_cache.ports import Recalling
 from engine.ports import Progress, Source
 from engine.settings.sections import LoadedSettings, Settings
 from engine.settings.text import WEBSOCKET_SCHEMES
@@ -105,9 +104,9 @@ def open_followed_source(
     source = open_source(loaded, clock, stores, resources)
     if source.can_be_followed:
         return source
-    from engine.sources.files.polling import PollingSource
+    from engine.sources.files.polling import Polled, PollingSource
 
-    assert isinstance(source, Recalling), "every file source is"
+    assert isinstance(source, Polled), "every file source is"
     path = Path(loaded.settings.source.uri.partition(":")[2])
     return PollingSource(source, path, loaded.settings.loop.poll_seconds, clock, resources.source_files)
 

@@ -4,7 +4,7 @@ A broken file affects only its own home and must not keep any other file from be
 """
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -12,6 +12,7 @@ import msgspec
 from engine.core.records.record import Json
 from engine.errors import EngineError, SettingsError, SourceRefused
 from engine.files.real_paths import real_path
+from engine.files.signature import Signature, signature_of
 from engine.settings.layers import Layer, merge_layers, read_layer, with_secrets
 from engine.settings.secrets import read_secret
 from engine.settings.sections import LoadedSettings, Settings
@@ -30,15 +31,13 @@ DEFAULTS: Mapping[str, Json] = {
     "rows.cache_kib": 128,
 }
 
-FileSignature = tuple[int, int, int]
-
 
 class SiteFile(msgspec.Struct, frozen=True):
     """The result of reading one file: the settings of its home, or the error."""
 
     path: Path
     name: str  # the home's name, as far as it is known
-    signature: FileSignature  # changes with the file
+    signature: Hashable  # changes with the file
     loaded: LoadedSettings | None = None
     error: EngineError | None = None
 
@@ -268,9 +267,8 @@ def _written(path: Path | str) -> str:
     return os.fsencode(path).decode(errors="backslashreplace")
 
 
-def _signature(path: Path) -> FileSignature:
+def _signature(path: Path) -> Signature | None:
     try:
-        status = path.stat()
+        return signature_of(path)
     except OSError:
-        return 0, 0, 0
-    return status.st_mtime_ns, status.st_size, status.st_ino
+        return None

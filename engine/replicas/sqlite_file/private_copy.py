@@ -21,6 +21,7 @@ from pathlib import Path
 
 import apsw
 
+from engine.files.signature import Signature, signature_of
 from engine.replicas.sqlite_file.file_identity import look
 
 _ATTEMPTS = 5
@@ -109,16 +110,16 @@ class InPlace:
 
 
 def _copy(path: Path, busy_timeout_seconds: float) -> tuple[apsw.Connection, bool]:
-    """Make the copy; also returns whether locks prevented writes meanwhile."""
+    """Make the copy; also returns whether it certainly shows one moment."""
     parameters, is_certain = _way(path)
     if parameters is None:
-        return _copy_aside(path), False
+        return _copy_aside(path)
     try:
         return _back_up(path, parameters, busy_timeout_seconds), is_certain
     except apsw.ReadOnlyError as error:
         if not _needs_rollback(error):
             raise
-        return _copy_aside(path), False
+        return _copy_aside(path)
 
 
 def _way(path: Path) -> tuple[str | None, bool]:
@@ -133,14 +134,18 @@ def _needs_rollback(error: apsw.ReadOnlyError) -> bool:
     return getattr(error, "extendedresult", None) == apsw.SQLITE_READONLY_ROLLBACK
 
 
-def _copy_aside(path: Path) -> apsw.Connection:
+def _copy_aside(path: Path) -> tuple[apsw.Connection, bool]:
+    """The copy, and whether the files stayed the same meanwhile."""
+    # Not earlier: when root opens a journal, SQLite gives it the owner that it has, which sets the time of its change.
+    before = _fingerprint(path)
     with tempfile.TemporaryDirectory(prefix="reconcile-") as folder:
         aside = Path(folder) / "copy.db"
         shutil.copyfile(path, aside)
         for suffix in ("-wal", "-journal"):
             if _beside(path, suffix).exists():
                 shutil.copyfile(_beside(path, suffix), _beside(aside, suffix))
-        return _back_up(aside, "mode=rw", 0.0)
+        is_same = _fingerprint(path) == before
+        return _back_up(aside, "mode=rw", 0.0), is_same
 
 
 def _back_up(path: Path, parameters: str, busy_timeout_seconds: float) -> apsw.Connection:
@@ -179,13 +184,5 @@ def _beside(path: Path, suffix: str) -> Path:
     return path.with_name(path.name + suffix)
 
 
-def _fingerprint(path: Path) -> tuple[tuple[int, int, int] | None, ...]:
-    return tuple(_status(file) for file in (path, _beside(path, "-wal"), _beside(path, "-journal")))
-
-
-def _status(path: Path) -> tuple[int, int, int] | None:
-    try:
-        status = path.stat()
-    except FileNotFoundError:
-        return None
-    return status.st_ino, status.st_size, status.st_mtime_ns
+def _fingerprint(path: Path) -> tuple[Signature | None, ...]:
+    return tuple(signature_of(file) for file in (path, _beside(path, "-wal"), _beside(path, "-journal")))

@@ -20,6 +20,7 @@ from typing import IO
 
 from engine.core.home.snapshot import Snapshot
 from engine.errors import SourceInvalid, SourceRefused
+from engine.files.signature import signature_of
 from engine.pass_cache.contents import Cache
 from engine.pass_cache.learned import Learned
 from engine.ports import Progress, Source
@@ -87,6 +88,13 @@ class BackupSource(Source):
     def learned(self) -> Learned | None:
         """What the last read learned; None for a backup that needs a key, and for one without a date."""
         return self._remembered.learned() if self._is_lasting else None
+
+    def look(self) -> object:
+        """As `Polled`."""
+        try:
+            return signature_of(self._file)
+        except PermissionError:
+            return None
 
     async def read(self, progress: Progress) -> Snapshot:
         """Read the backup; the snapshot has the backup's date.

@@ -22,6 +22,7 @@ import msgspec
 from engine.core.home.snapshot import Snapshot
 from engine.core.records.registries import BY_NAME, CATEGORY, ENTITY
 from engine.errors import SourceInvalid
+from engine.files.signature import signature_of
 from engine.pass_cache.contents import Cache
 from engine.pass_cache.learned import Learned
 from engine.ports import Progress, Source
@@ -39,6 +40,7 @@ from engine.sources.files.regular_files import FILE_BYTES_MAX, read_regular_file
 from engine.sources.json_text import decode_json, is_utf_8
 from engine.sources.unchanged.remembering import RememberedAnswers
 
+_SUFFIX = ".json"
 _LIST_FILES = {name: f"{BY_NAME[name].capture}.json" for name in LISTS}
 _ENTITY_LIST = f"{ENTITY.capture}.json"
 _ENTITY_ENTRIES = "entity_registry_get_entries.json"
@@ -94,6 +96,14 @@ class CaptureSource(Source):
         """What the last read learned; None if equal files would not mean an equal home."""
         return self._answers.learned()
 
+    def look(self) -> object:
+        """As `Polled`."""
+        try:
+            files = sorted(path for path in self._directory.iterdir() if path.suffix == _SUFFIX)
+            return [(path, signature_of(path)) for path in files]
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
+            return None
+
     async def read(self, progress: Progress) -> Snapshot:
         """Read the recording. Raises SourceInvalid naming the file that is missing or cannot be read."""
         return await self._offload(partial(self._read, progress))
@@ -110,6 +120,8 @@ class CaptureSource(Source):
             raise reading_failed(self.origin, error) from error
 
     def _read_folder(self, progress: Progress) -> Snapshot:
+        # As old as its oldest answer: changes from now on may be missing.
+        taken_at = self._clock()
         lists = {}
         for done, (registry, name) in enumerate(_LIST_FILES.items()):
             progress(f"{registry} list", done, len(_LIST_FILES) + 1)
@@ -134,7 +146,7 @@ class CaptureSource(Source):
             missing=missing,
         )
         progress("entity list", len(_LIST_FILES) + 1, len(_LIST_FILES) + 1)
-        return self._answers.make(results, taken_at=self._clock(), origin=self.origin)
+        return self._answers.make(results, taken_at=taken_at, origin=self.origin)
 
     def _entities(self, config: CoreConfig) -> Listing:
         answer = self._needed(_ENTITY_LIST, may_be_undecoded=True)

@@ -1,12 +1,12 @@
 """Follows files: a source without events is polled, and read again when its files look different.
 
-It compares only cheap facts (names, sizes, times, inodes); the source does the reading.
+Which files these are, only the source knows: it looks at cheap facts (names, signatures) of exactly what it reads.
 """
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import anyio
 
@@ -19,16 +19,24 @@ from engine.ports import Progress, Source, Watch
 from engine.process.offload import Offload, to_thread
 from engine.sources.files.regular_files import reading_failed
 
-# (path, inode, modification time in ns, size) of every file.
-_Look = tuple[tuple[str, int, int, int, int], ...]
+
+@runtime_checkable
+class Polled(Recalling, Protocol):
+    """A source of files, which shows cheaply whether they changed."""
+
+    def look(self) -> object:
+        """Everything that changes whenever the source would read something else; only compared for equality.
+
+        None if what it reads is absent or forbidden: the read reports the error. Raises other OSErrors.
+        """
 
 
 class PollingSource(Source):
-    """Makes any source of files followable. `path` is the file or folder it reads."""
+    """Makes any source of files followable. `path` names them in errors."""
 
     def __init__(
         self,
-        source: Recalling,
+        source: Polled,
         path: Path,
         poll_seconds: float,
         clock: Callable[[], float],
@@ -77,7 +85,7 @@ class PollingWatch:
 
     def __init__(
         self,
-        source: Source,
+        source: Polled,
         path: Path,
         poll_seconds: float,
         clock: Callable[[], float],
@@ -88,7 +96,7 @@ class PollingWatch:
         self._poll_seconds = poll_seconds
         self._clock = clock
         self._offload = offload
-        self._seen: _Look | None = None
+        self._seen: object = None
         # When the files were first seen changed; None once they are read.
         self.unread_since: float | None = None
 
@@ -102,7 +110,7 @@ class PollingWatch:
 
     async def wait_for_hints(self) -> Hints:
         """Wait until the files look different."""
-        while await self._look() == self._seen:  # noqa: ASYNC110 (files have no event to wait for)
+        while await self._is_unchanged():  # noqa: ASYNC110 (files have no event to wait for)
             await anyio.sleep(self._poll_seconds)
         self.unread_since = self._clock()
         return Hints(relist=True)
@@ -114,28 +122,14 @@ class PollingWatch:
     async def heartbeat(self) -> float | None:
         """Do nothing: the files still look as they did when they were read."""
         at = self._clock()
-        return at if await self._look() == self._seen else None
+        return at if await self._is_unchanged() else None
 
-    async def _look(self) -> _Look:
+    async def _is_unchanged(self) -> bool:
+        look = await self._look()
+        return look is not None and look == self._seen
+
+    async def _look(self) -> object:
         try:
-            return await self._offload(partial(_look_at, self._path))
+            return await self._offload(self._source.look)
         except OSError as error:
             raise reading_failed(str(self._path), error) from error
-
-
-def _look_at(path: Path) -> _Look:
-    found = []
-    entries = [path]
-    if path.is_dir():
-        # A configuration folder also holds databases and logs, which change all the time, and folders of any size.
-        inner = path / ".storage"
-        folder = inner if inner.is_dir() else path
-        entries = [*sorted(folder.iterdir()), folder.parent / ".HA_VERSION"]
-    for entry in entries:
-        try:
-            stat = entry.stat()
-        except OSError:
-            continue  # gone or forbidden: the read reports the error
-        # Programs can set the modification time of a file, but not the time of its last status change.
-        found.append((str(entry), stat.st_ino, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size))
-    return tuple(found)

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from engine.core.home.snapshot import Snapshot
 from engine.errors import SourceInvalid, SourceUnavailable
+from engine.files.signature import Signature, signature_of
 from engine.pass_cache.contents import Cache
 from engine.pass_cache.learned import Learned
 from engine.ports import Progress, Source
@@ -25,17 +26,15 @@ from engine.sources.files.remembered_files import RememberedFiles, snapshot_of_r
 from engine.sources.files.stored_files import FILES, ISSUES_FILE, StorageFiles, StoredFile
 
 READ_TRIES = 3
+_VERSION_FILE = ".HA_VERSION"
 _VERSION_BYTES_MAX = 100
 _VERSION = re.compile(r"\d{1,6}(\.[0-9A-Za-z]{1,20}){1,4}")
-
-# (inode, modification time in ns, size), or None for an absent file.
-_FileSignature = tuple[int, int, int, int] | None
 
 
 class _Look(NamedTuple):
     """The facts that show whether a folder changed without reading it: signatures of our files, names of all files."""
 
-    signatures: dict[str, _FileSignature]
+    signatures: dict[Path, Signature | None]
     names: frozenset[str]
     ha_version: str | None
 
@@ -80,14 +79,20 @@ class StorageSource(Source):
         """What the last read learned."""
         return self._remembered.learned()
 
+    def look(self) -> object:
+        """As `Polled`."""
+        try:
+            return _look(self._folder())
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
+            return None
+
     async def read(self, progress: Progress) -> Snapshot:
         """Read the files. Raises SourceInvalid, or SourceUnavailable when they keep changing."""
         return await self._offload(partial(self._read, progress))
 
     def _read(self, progress: Progress) -> Snapshot:
-        inner = self._directory / ".storage"
         try:
-            folder = inner if inner.is_dir() else self._directory
+            folder = self._folder()
             if not folder.is_dir():
                 raise SourceInvalid(
                     f"{self.origin} is not a folder.",
@@ -111,6 +116,10 @@ class StorageSource(Source):
         self._last = (look, snapshot)
         return snapshot
 
+    def _folder(self) -> Path:
+        inner = self._directory / ".storage"
+        return inner if inner.is_dir() else self._directory
+
     def _read_settled(self, folder: Path, progress: Progress) -> tuple[StorageFiles, _Look]:
         for _ in range(READ_TRIES):
             before = _look(folder)
@@ -127,16 +136,8 @@ class StorageSource(Source):
 def _look(folder: Path) -> _Look:
     # Every write, of any store, goes through a temporary file first, also of those we do not read.
     names = frozenset(path.name for path in folder.iterdir() if not path.name.startswith("tmp"))
-    return _Look({name: _file_signature(folder / name) for name in FILES}, names, _read_version(folder))
-
-
-def _file_signature(path: Path) -> _FileSignature:
-    try:
-        stat = path.stat()
-    except FileNotFoundError:
-        return None
-    # Programs can set the modification time of a file, but not the time of its last status change.
-    return stat.st_ino, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size
+    files = [*(folder / name for name in FILES), folder.parent / _VERSION_FILE]
+    return _Look({file: signature_of(file) for file in files}, names, _read_version(folder))
 
 
 def _read_files(folder: Path, progress: Progress) -> dict[str, StoredFile]:
@@ -160,7 +161,7 @@ def _read_files(folder: Path, progress: Progress) -> dict[str, StoredFile]:
 def _read_version(folder: Path) -> str | None:
     """The version that last started with this configuration; None when the folder is alone, or its file is unusable."""
     try:
-        text, _ = read_regular_file(folder.parent / ".HA_VERSION", _VERSION_BYTES_MAX)
+        text, _ = read_regular_file(folder.parent / _VERSION_FILE, _VERSION_BYTES_MAX)
     except OSError:
         return None
     version = text.decode("utf-8-sig", "replace").strip()

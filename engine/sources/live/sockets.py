@@ -5,7 +5,6 @@ Sets every option of `websockets` that we use. It must not send or read a messag
 
 import asyncio
 import logging
-import os
 import ssl
 from functools import lru_cache
 
@@ -14,6 +13,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 from websockets.protocol import State
 
+from engine.files.signature import Signature, signature_of
 from engine.sources.live.failures import connect_failure
 
 _PING_SECONDS = 30.0
@@ -90,14 +90,13 @@ def trusted_authorities() -> ssl.SSLContext:
     return _context_of(_authority_files())
 
 
-def _authority_files() -> tuple[tuple[str, int], ...]:
+def _authority_files() -> tuple[Signature | None, ...]:
     paths = ssl.get_default_verify_paths()
-    files = [path for path in (paths.cafile, paths.capath) if path]
-    return tuple((path, os.stat(path).st_mtime_ns) for path in files if os.path.exists(path))  # noqa: PTH110, PTH116
+    return tuple(signature_of(path) for path in (paths.cafile, paths.capath) if path)
 
 
 @lru_cache(maxsize=1)
-def _context_of(_files: tuple[tuple[str, int], ...]) -> ssl.SSLContext:
+def _context_of(_files: tuple[Signature | None, ...]) -> ssl.SSLContext:
     return ssl.create_default_context()
 
 

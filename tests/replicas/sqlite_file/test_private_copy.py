@@ -14,6 +14,7 @@ from engine.replicas.rows.replica import open_rows
 from engine.replicas.sqlite_file import private_copy
 from engine.replicas.sqlite_file.database import ApswFile, FileAccess
 from engine.replicas.sqlite_file.private_copy import InPlace, copy_into_memory
+from tests.files.unseen_edits import edit_unseen
 from tests.homes import ENTRY, NOON, device, entity, snapshot
 from tests.replicas.passes import folder_state, one_pass, run_of, sql
 
@@ -158,6 +159,33 @@ def test_a_file_that_changes_while_nothing_shields_it_is_not_believed(tmp_path: 
     with file.reading() as connection:
         assert connection.execute("SELECT count(*) FROM t").fetchall() == [(1,)]
     file.close()
+
+
+def test_a_file_whose_times_are_set_back_after_a_change_is_not_believed(tmp_path: Path) -> None:
+    path = tmp_path / "rows.db"
+    sql(path, "PRAGMA journal_mode = wal")
+    sql(path, "CREATE TABLE t (a)")
+    file = ApswFile("sqlite", path, access=FileAccess.IN_PLACE)
+    with pytest.raises(ReplicaUnavailable, match="was changed while it was read"), file.reading():
+        edit_unseen(path)
+    file.close()
+
+
+def test_a_copy_of_a_file_whose_times_are_set_back_after_a_change_is_not_believed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "rows.db"
+    sql(path, "PRAGMA journal_mode = wal")
+    copy = private_copy._copy
+
+    def copy_and_edit(path: Path, wait: float) -> tuple[apsw.Connection, bool]:
+        made = copy(path, wait)
+        edit_unseen(path)
+        return made
+
+    monkeypatch.setattr(private_copy, "_copy", copy_and_edit)
+    with pytest.raises(apsw.BusyError, match="changed while it was copied"):
+        copy_into_memory(path, 0.0)
 
 
 def test_a_dry_run_refuses_to_write(tmp_path: Path) -> None:

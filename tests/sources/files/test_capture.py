@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from engine.core.home.snapshot import Snapshot
-from engine.core.records.record import Entity, Key
+from engine.core.records.record import Device, Entity, Key
 from engine.errors import SourceInvalid
 from engine.sources.files.capture import CaptureSource
 from tests.sources.recorded_homes import DATA, clock, quiet, recorded, write_capture
@@ -29,6 +29,22 @@ def home(**results: Any) -> dict[str, Any]:
         **results,
     }
     return {name: result for name, result in complete.items() if result is not None}
+
+
+async def test_a_read_is_true_up_to_its_begin_whenever_its_files_change(tmp_path: Path) -> None:
+    """It was dated by its end, and so claimed a change that came after its file was read."""
+    write_capture(tmp_path, home())
+    times = iter(range(100))
+
+    def later(what: str, _done: int, _total: int | None) -> None:
+        next(times)
+        if what == "entity list":
+            write_capture(tmp_path, home(device_registry_list=[{"id": "d", "name": "Renamed"}]))
+
+    snapshot = await CaptureSource(tmp_path, clock=lambda: float(next(times))).read(later)
+
+    assert snapshot.reading.true_at == 0.0
+    assert [r.name for r in snapshot.home.records.values() if isinstance(r, Device)] == ["Lamp"]
 
 
 async def test_the_sample_is_the_recorded_home() -> None:

@@ -2,16 +2,19 @@
 
 import errno
 import os
+import shutil
 from pathlib import Path
 
 import anyio
 import pytest
 
-from engine.errors import SourceUnavailable
+from engine.errors import SourceError, SourceUnavailable
+from engine.sources.files.backup import BackupSource
 from engine.sources.files.capture import CaptureSource
 from engine.sources.files.polling import PollingSource
+from engine.sources.files.storage import StorageSource
 from tests.commandline.homes import Home
-from tests.sources.recorded_homes import clock, quiet
+from tests.sources.recorded_homes import DATA, clock, quiet, write_backup
 
 POLL_SECONDS = 0.01
 pytestmark = pytest.mark.anyio
@@ -68,12 +71,10 @@ async def test_a_change_that_was_not_read_yet_confirms_nothing(home: Home) -> No
         assert await watch.heartbeat() is None
 
 
-async def test_only_the_files_we_read_are_polled_in_a_configuration_folder(
-    home: Home, tmp_path: Path
-) -> None:
-    (tmp_path / ".storage").mkdir()
+async def test_only_the_files_we_read_are_polled_in_a_configuration_folder(tmp_path: Path) -> None:
+    shutil.copytree(DATA / "2026.11.0" / "storage", tmp_path / ".storage")
     (tmp_path / "www").mkdir()
-    source = PollingSource(CaptureSource(home.folder, clock=clock), tmp_path, POLL_SECONDS, clock)
+    source = PollingSource(StorageSource(tmp_path, clock=clock), tmp_path, POLL_SECONDS, clock)
     async with source.watch() as watch:
         await watch.read(quiet)
         (tmp_path / "home-assistant_v2.db").touch()
@@ -83,6 +84,85 @@ async def test_only_the_files_we_read_are_polled_in_a_configuration_folder(
         assert await watch.heartbeat() is None
         await watch.read(quiet)
         (tmp_path / ".storage" / "core.area_registry").touch()
+        assert await watch.heartbeat() is None
+
+
+async def test_a_capture_that_holds_a_storage_folder_is_polled(home: Home) -> None:
+    """Only the storage folder was, so a change of the capture was never seen while the status said in sync."""
+    (home.folder / ".storage").mkdir()
+    async with polling(home).watch() as watch:
+        await watch.read(quiet)
+        assert await watch.heartbeat() == clock()
+        home.rename_device("Renamed")
+        assert await watch.heartbeat() is None
+        await watch.read(quiet)
+        (home.folder / "area_registry_list.json").unlink()
+        assert await watch.heartbeat() is None
+        await watch.read(quiet)
+        (home.folder / "category_registry_list_garden.json").write_text("[]", encoding="utf-8")
+        assert await watch.heartbeat() is None
+
+
+async def test_a_storage_folder_beside_a_capture_is_polled(tmp_path: Path) -> None:
+    shutil.copytree(DATA / "2026.11.0" / "rich", tmp_path / "home")
+    shutil.copytree(DATA / "2026.11.0" / "storage", tmp_path / "home" / ".storage")
+    folder = tmp_path / "home"
+    async with PollingSource(
+        StorageSource(folder, clock=clock), folder, POLL_SECONDS, clock
+    ).watch() as watch:
+        await watch.read(quiet)
+        (folder / "area_registry_list.json").touch()
+        assert await watch.heartbeat() == clock(), "the source does not read it"
+        (folder / ".storage" / "core.area_registry").touch()
+        assert await watch.heartbeat() is None
+
+
+@pytest.mark.parametrize("kind", ["capture", "storage"])
+async def test_a_link_that_leads_to_another_home_is_noticed(kind: str, tmp_path: Path) -> None:
+    """Also where a copy kept all names, sizes and times."""
+    data = DATA / "2026.11.0" / ("rich" if kind == "capture" else "storage")
+    for name in ("one", "other"):
+        shutil.copytree(data, tmp_path / name)
+        for file in (tmp_path / name).iterdir():
+            os.utime(file, ns=(1, 1))
+    link = tmp_path / "link"
+    link.symlink_to("one")
+    source = (CaptureSource if kind == "capture" else StorageSource)(link, clock=clock)
+    async with PollingSource(source, link, POLL_SECONDS, clock).watch() as watch:
+        await watch.read(quiet)
+        assert await watch.heartbeat() == clock()
+        link.unlink()
+        link.symlink_to("other")
+        assert await watch.heartbeat() is None
+
+
+@pytest.mark.parametrize("kind", ["capture", "storage", "backup"])
+async def test_a_home_that_is_renamed_away_is_lost_and_found_when_it_is_back(
+    kind: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "home"
+    if kind == "backup":
+        write_backup(path, DATA / "2026.11.0" / "storage")
+    else:
+        shutil.copytree(DATA / "2026.11.0" / ("rich" if kind == "capture" else "storage"), path)
+    sources = {"capture": CaptureSource, "storage": StorageSource, "backup": BackupSource}
+    async with PollingSource(sources[kind](path, clock=clock), path, POLL_SECONDS, clock).watch() as watch:
+        await watch.read(quiet)
+        path.rename(tmp_path / "away")
+        assert await watch.heartbeat() is None
+        with anyio.fail_after(60):
+            await watch.wait_for_hints()
+        with pytest.raises(SourceError):
+            await watch.read(quiet)
+        assert await watch.heartbeat() is None, "what is absent still confirms nothing"
+        (tmp_path / "away").rename(path)
+        assert (await watch.read(quiet)).home.records
+
+
+async def test_a_modification_time_that_goes_back_is_a_change(home: Home) -> None:
+    async with polling(home).watch() as watch:
+        await watch.read(quiet)
+        os.utime(home.folder / "area_registry_list.json", ns=(1, 1))
         assert await watch.heartbeat() is None
 
 
