@@ -5,7 +5,7 @@ another program wrote to the store, when a pass failed, and regularly to verify 
 """
 
 import math
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -30,6 +30,7 @@ from engine.loop.passes.found_times import FoundTimes
 from engine.loop.passes.options import PassOptions, what_changed
 from engine.loop.passes.replica_pass import ReplicaPass
 from engine.loop.passes.report import apply_passes, report_pass
+from engine.loop.store_watch import StoreWatch
 from engine.ports import Ledger, Replica
 from engine.process.offload import Offload, to_thread
 
@@ -83,7 +84,7 @@ class ReplicaController:
         self._looked_at = self._verify_at = -math.inf  # by anyio's clock, as the next
         self._retry_at: float | None = None  # when the last pass failed
         self._is_tidy = True
-        self._file_signature: Hashable | None = None  # at which the data version was the remembered one
+        self._watch = StoreWatch(replica, offload, clock, intervals.watch_seconds)
         self.status = ReplicaStatus(replica.name, SyncStatus.UNKNOWN, status_since=clock())
 
     def offer(self, snapshot: Snapshot) -> None:
@@ -108,9 +109,13 @@ class ReplicaController:
             self.status = msgspec.structs.replace(self.status, synced_at=at)
 
     def current(self) -> ReplicaStatus:
-        """The status now; unknown, rather than in or out of sync, if another program has just replaced the file."""
+        """The status now; unknown, rather than in or out of sync, if another program has replaced or may have changed the file."""
         memory = self._memory if self.status.status in (SyncStatus.IN_SYNC, SyncStatus.OUT_OF_SYNC) else None
-        return self._unknown() if memory and self._replica.is_overtaken(memory.data_version) else self.status
+        if memory is None:
+            return self.status
+        # While a plan is written, it is we who change the file.
+        is_late = not self._under_way and self._watch.may_have_missed()
+        return self._unknown() if is_late or self._replica.is_overtaken(memory.data_version) else self.status
 
     @property
     def name(self) -> str:
@@ -148,8 +153,9 @@ class ReplicaController:
         return len(desired.home.records) if self._memory is None and self._replica.needs_tidying else 0
 
     async def _is_due(self, now: float) -> bool:
-        if self._retry_at is not None:  # a failing store is left alone, whatever Home Assistant does
-            return now >= self._retry_at
+        if self._retry_at is not None:
+            # A failing store is left alone, whatever Home Assistant does. With the ledger failing, this store is still known.
+            return now >= self._retry_at or await self._is_changed_elsewhere()
         is_read_after_loss = self.status.unproven_since is not None and self._newest_losses == self._losses
         is_old_news = self._newest is self._done and not is_read_after_loss
         return not is_old_news or now >= self._verify_at or await self._is_changed_elsewhere()
@@ -177,16 +183,7 @@ class ReplicaController:
         return scope.cancelled_caught
 
     async def _is_changed_elsewhere(self) -> bool:
-        if self._memory is None:
-            return False
-        file_signature = self._replica.file_signature()
-        if file_signature is not None and file_signature == self._file_signature:
-            return False
-        try:
-            is_changed = await self._offload(self._replica.data_version) != self._memory.data_version
-        except ReplicaError:
-            is_changed = True  # the pass reports the error
-        self._file_signature = None if is_changed else file_signature
+        is_changed = self._memory is not None and await self._watch.is_changed(self._memory.data_version)
         if is_changed:
             # The replica's content is unknown until the following pass has read it.
             self.status = self._unknown()
@@ -237,11 +234,14 @@ class ReplicaController:
         self, work: ReplicaPass, context: PassContext, desired: Snapshot, started: float, *, verify: bool
     ) -> None:
         """Compare the replica; the status shows the differences from then on, however long the rest of the pass takes."""
+        signature = self._replica.file_signature()
         with context.phase("compare"):
             await work.compare()
         self._looked_at = anyio.current_time()
-        if verify and work.comparison is not None:
-            self.status = msgspec.structs.replace(self.status, verified_at=started)
+        if work.comparison is not None:
+            self._watch.note_look(signature)
+            verified_at = started if verify else self.status.verified_at
+            self.status = msgspec.structs.replace(self.status, verified_at=verified_at)
         # Until then changes are pending, even those that turn out to need no operation.
         await self._note_found(work, partial(self._report, work, context, started))
         if (planned := work.planned_keys) is not None:

@@ -172,7 +172,7 @@ class History:
     async def _play(self) -> None:
         with ExitStack() as stack, trio.fail_after(_HISTORY_SECONDS):
             self.world = World(Random(self._random.random()), self.log)
-            self.oracle = Oracle(self.world, POLICY, FRESHNESS)
+            self.oracle = Oracle(self.world, POLICY, FRESHNESS, PACE.watch_seconds)
             make = partial(stack.enter_context, file_stores(self._random, self.oracle.on_write))
             made = make() if self._uses_files else memory_stores(self._random, self.oracle.on_write)
             self.stores, ledger = made

@@ -21,13 +21,15 @@ from tests.simulation.world import World
 # A read of the registries takes a while, so that two lists are closer together than the reads they are of.
 _READ_SECONDS = 8.0
 _LAG_TOLERANCE = 0.5
+_LATE_SECONDS = 3.0  # a look at a store may take so long beyond its interval
 
 
 class Oracle:
     """Collects violations: sentences that say what was claimed or done, and why it was not so."""
 
-    def __init__(self, world: World, policy: Policy, freshness: Freshness) -> None:
+    def __init__(self, world: World, policy: Policy, freshness: Freshness, watch_seconds: float) -> None:
         self._freshness = freshness
+        self._watched_seconds = watch_seconds + _LATE_SECONDS
         self._world = world
         self._confirm_seconds = policy.delete_confirm_seconds
         self._few_max, self._ratio_max = policy.delete_few_max, policy.delete_ratio_max
@@ -203,8 +205,10 @@ class Oracle:
         if replica.pending or (replica.error is not None and replica.compared_at is None):
             self.violate(f"{store.name}: in_sync with {replica.pending} pending")
         self._check_known(store)
-        overdue = self._freshness.unverified_seconds  # edits without a trace are found by verifying
         for key, at in store.tampering.changed.items():
+            # Edits without a trace are found by verifying.
+            is_traced = key in store.tampering.traced
+            overdue = self._watched_seconds if is_traced else self._freshness.unverified_seconds
             if trio.current_time() - at > overdue and self._differs(store, key):
                 self.violate(f"{store.name}: in_sync, and {key} was altered by others {overdue} s ago")
         for key in store.tampering.foreign & store.held().keys():

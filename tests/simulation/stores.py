@@ -66,6 +66,7 @@ class Tampering:
     """What others did to a store since the engine last looked at it well."""
 
     changed: dict[Key, float] = field(default_factory=dict)  # virtual time, by key
+    traced: set[Key] = field(default_factory=set)  # those whose change moved the data version
     foreign: set[Key] = field(default_factory=set)
 
 
@@ -75,6 +76,7 @@ class HostileStore(Replica, Ledger):
     name = ""
     stores_derived = True
     keeps_ledger = False
+    needs_tidying = False
 
     def __init__(
         self,
@@ -92,6 +94,7 @@ class HostileStore(Replica, Ledger):
         self.name = replica.name
         self.stores_derived = replica.stores_derived
         self.keeps_ledger = replica.keeps_ledger
+        self.needs_tidying = replica.needs_tidying
         self.faults: list[Fault] = []
         self.down: str = ""  # unavailable or rejected: every call fails
         self.retry_after_seconds: float | None = None  # what it asks to wait while it is unavailable
@@ -120,8 +123,13 @@ class HostileStore(Replica, Ledger):
 
     def disturb(self) -> None:
         """Somebody else writes to the store."""
+        edits = getattr(self.inner, "edits", None)  # of a file, SQLite counts them
         for key, is_foreign in self._tamper(self, self._random):
             self.tampering.changed[key] = trio.current_time()
+            if edits is None or edits != self.inner.edits:
+                self.tampering.traced.add(key)
+            else:
+                self.tampering.traced.discard(key)
             if is_foreign:
                 self.tampering.foreign.add(key)
         self._held = None

@@ -224,7 +224,7 @@ def why_unknown(replica: ReplicaStatus) -> str:
     if replica.compared_at is None:
         return "unknown: nothing was compared yet"
     if replica.status == SyncStatus.UNKNOWN:
-        return "unknown: another program wrote to it, and nothing was compared since"
+        return "unknown: another program may have written to it, and nothing was compared since"
     if replica.unread_since is not None:
         return f"unknown: {_UNREAD}"
     return f"unknown: {_OLD}"

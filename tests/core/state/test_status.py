@@ -183,7 +183,7 @@ def record(outcome: str) -> RecordReport:
         (
             ReplicaStatus("a", SyncStatus.UNKNOWN, compared_at=99.0),
             (),
-            "unknown: another program wrote to it, and nothing was compared since",
+            "unknown: another program may have written to it, and nothing was compared since",
         ),
         (in_sync(pending=1, pending_since=94.0), (), "it is known to differ; 1 change waits to be written"),
         (in_sync(pending=2, pending_since=94.0), (), "it is known to differ; 2 changes wait to be written"),

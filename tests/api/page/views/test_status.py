@@ -84,7 +84,7 @@ def test_each_unknown_replica_has_its_own_reason() -> None:
     replaced = replace(known, status=SyncStatus.UNKNOWN)
     unread = replace(known, replica="history", unread_since=NOON)
     sentences = {
-        "SQLite": "SQLite is unknown: another program wrote to it, and nothing was compared since.",
+        "SQLite": "SQLite is unknown: another program may have written to it, and nothing was compared since.",
         "history": "The history file is unknown: Home Assistant announced a change, and it was not read yet.",
     }
     later = NOON + FRESHNESS.unread_seconds + 1

@@ -1,0 +1,51 @@
+"""Whether another program wrote to a replica's store since the engine last looked at it.
+
+The engine looks every `loop.watch_seconds`, unless a pass or a look does not return. Then files that are not certainly
+those of the last look may have been written to.
+"""
+
+from collections.abc import Callable, Hashable
+
+from engine.errors import ReplicaError
+from engine.ports import Replica
+from engine.process.offload import Offload
+
+_LATE_SECONDS = 2.0  # beyond the interval; a pass over a large home on a slow machine takes as long
+
+
+class StoreWatch:
+    """Looks at one replica's store. `clock` never jumps."""
+
+    def __init__(
+        self, replica: Replica, offload: Offload, clock: Callable[[], float], watch_seconds: float
+    ) -> None:
+        self._replica = replica
+        self._offload = offload
+        self._clock = clock
+        self._late_seconds = watch_seconds + _LATE_SECONDS
+        self._looked_at = clock()
+        self._signature: Hashable | None = None  # of the files at the last look; None: unknown
+
+    async def is_changed(self, data_version: int | None) -> bool:
+        """Whether another program wrote since this data version."""
+        signature = self._replica.file_signature()
+        if signature is None or signature != self._signature:
+            try:
+                is_changed = await self._offload(self._replica.data_version) != data_version
+            except ReplicaError:
+                is_changed = True  # the pass reports the error
+            if is_changed:
+                self._signature = None
+                return True
+        self.note_look(signature)
+        return False
+
+    def note_look(self, signature: Hashable | None) -> None:
+        """Note a look that has ended, with the signature of the files from before it."""
+        self._looked_at, self._signature = self._clock(), signature
+
+    def may_have_missed(self) -> bool:
+        """Whether a change may have been missed, because no look has ended for too long. Never waits."""
+        if self._clock() - self._looked_at <= self._late_seconds or not self._replica.needs_tidying:
+            return False  # only a file of ours has a signature at all times
+        return self._signature is None or self._replica.file_signature() != self._signature
