@@ -23,7 +23,9 @@ exit codes:
   2    only with --detailed-exitcode: there is something to change, or something was changed; for `drift`,
        anything differs, foreign rows too
   3    a guard held something back, or a saved plan is stale; what the guard does not concern was written;
-       `store` would have replaced a file, or a service keeps the store: nothing was written
+       for `drift` only with --detailed-exitcode: no difference was found, but not all was compared, or what
+       was compared does not count; `store` would have replaced a file, or a service keeps the store:
+       nothing was written
   64   the command line is wrong
   69   only healthcheck: nothing answers at the service's address
   130  stopped by SIGINT, 143 by SIGTERM: each replica is as before or after a whole transaction
@@ -40,7 +42,14 @@ def pass_code(report: "Report", *, detailed: bool) -> int:
 
 
 def drift_code(report: "Report", *, detailed: bool) -> int:
-    """The exit code of a drift report, which writes nothing and so is never refused; foreign rows count."""
+    """The exit code of a drift report; foreign rows count. What was not compared, or does not count, is not equal."""
     if report.errors:
         return FAILED
-    return CHANGES if detailed and report.records else OK
+    if not detailed:
+        return OK
+    is_believed = not any(replica.not_this_home for replica in report.replicas)
+    if report.records and is_believed:
+        return CHANGES
+    if any(replica.refusals for replica in report.replicas):
+        return REFUSED
+    return OK if report.status == "in_sync" or not report.replicas else CHANGES

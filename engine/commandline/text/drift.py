@@ -98,7 +98,8 @@ def _last_line(report: Report) -> str:
         records = compared_text(report)
         verb = "equals" if len(report.replicas) == 1 else "equal"
         return f"In sync: {names} {verb} {visible(report.source.speaker)} ({records}){but_for_set_aside(report)}."
-    if not report.records and (refused := refused_text(report)):
+    is_believed = report.records and not all(r.not_this_home for r in report.replicas)
+    if not is_believed and (refused := refused_text(report)):
         return f"{refused}."
     is_partial = report.errors or any(r.refusals for r in report.replicas)
     word = "Incomplete" if is_partial and not report.records else "Drift"

@@ -136,7 +136,7 @@ class ReportLines:
             if before.get(refusal.guard) != refusal.message:
                 held = {"replica": name, "guard": refusal.guard, "held": refusal.held}
                 held |= {"reason": refusal.message, "hint": refusal.hint}
-                self._logger.warning("changes held back", extra={"fields": held})
+                self._logger.warning(_HELD[refusal.held > 0], extra={"fields": held})
         for guard in before.keys() - now.keys():
             lifted = {"replica": name, "guard": guard}
             self._logger.info("changes no longer held back", extra={"fields": lifted})
@@ -267,6 +267,7 @@ def _sentence(record: RecordReport) -> str:
     return _OPEN.get(record.outcome, "difference found").format(record)
 
 
+_HELD = ("any change would be held back", "changes held back")
 _OPEN = {Outcome.HELD: "change held back", Outcome.WAITING: "{0.action} waits for a second look"}
 
 
@@ -296,5 +297,4 @@ def _field(value: object) -> str:
 
 
 def _time(record: logging.LogRecord) -> str:
-    moment = datetime.fromtimestamp(record.created, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"

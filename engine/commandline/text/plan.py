@@ -27,7 +27,7 @@ from engine.commandline.text.set_aside_lines import (
     set_aside_lines,
 )
 from engine.core.compare.plan import Action
-from engine.core.state.report import RecordReport, ReplicaReport, Report
+from engine.core.state.report import RecordReport, RefusalReport, ReplicaReport, Report
 from engine.core.words import Mode, Outcome
 
 _REMARKS = {
@@ -88,11 +88,18 @@ def refusal_lines(report: Report, paint: Paint) -> list[str]:
     lines = []
     for replica in report.replicas:
         for refusal in replica.refusals:
-            held = f"{plural(refusal.held, 'operation')} held back in {replica.replica}"
-            lines.append(paint("red", f"Refused by {refusal.guard}: {held}."))
+            lines.append(paint("red", f"Refused by {refusal.guard}: {_held_text(replica, refusal)}."))
             lines += [f"  {visible(text, 500)}" for text in (refusal.message, refusal.hint) if text]
             lines.append(f"  More: reconcile docs {refusal.guard}")
     return lines
+
+
+def _held_text(replica: ReplicaReport, refusal: RefusalReport) -> str:
+    if refusal.held:
+        return f"{plural(refusal.held, 'operation')} held back in {replica.replica}"
+    if replica.not_this_home:
+        return f"any change would be held back in {replica.replica}"
+    return f"not all of {replica.replica} was compared"
 
 
 def last_line(report: Report, form: PlanText) -> str:

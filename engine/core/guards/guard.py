@@ -238,7 +238,7 @@ def _refuse_everything(
     if desired.reading.health.recovery_mode:
         return (
             GuardName.RECOVERY_MODE,
-            f"Home Assistant {desired.reading.health.ha_version} is in recovery mode and shows "
+            f"{' '.join(filter(None, ('Home Assistant', desired.reading.health.ha_version)))} is in recovery mode and shows "
             f"{plural(len(desired.home.records), 'record')}; what it shows is not the home.",
             "Nothing was changed. Repair Home Assistant's configuration and let it start normally.",
         )

@@ -203,6 +203,8 @@ def why_not_ready(
         return _why_outdated(replica, now, freshness)
     if replica.pending and not _is_over(replica.pending_since, freshness.unknown_seconds, now):
         return None
+    if not replica.pending:
+        return "it is known to differ in rows that could not be compared"
     return f"it is known to differ; {plural(replica.pending, 'change')} {'waits' if replica.pending == 1 else 'wait'} to be written"
 
 

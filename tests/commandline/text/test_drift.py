@@ -85,6 +85,9 @@ def test_what_was_not_compared_is_never_called_in_sync() -> None:
     lines = render_drift(report(replicas=both), PLAIN).splitlines()
     assert lines[-1] == "Refused by recovery_mode, so nothing that was compared counts."
     lines = render_drift(report(foreign("Mock"), replicas=both), PLAIN).splitlines()
+    assert lines[-1] == "Refused by recovery_mode, so nothing that was compared counts."
+    one = (replica("sqlite"), both[1])
+    lines = render_drift(report(foreign("Mock"), replicas=one), PLAIN).splitlines()
     assert lines[-1] == "Drift: 1 foreign in sqlite; history refused by recovery_mode."
     partly = RefusalReport(GuardName.REGISTRY_UNREAD, "label was not read.", "Restore it.", 0)
     lines = render_drift(

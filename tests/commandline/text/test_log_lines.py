@@ -80,6 +80,12 @@ def test_a_refusal_and_an_error_include_the_next_step() -> None:
     assert 'hint="Make room."' in lines[1]
 
 
+def test_a_refusal_that_holds_nothing_yet_does_not_say_that_something_is_held() -> None:
+    refusal = RefusalReport(GuardName.RECOVERY_MODE, "It is in recovery mode.", "Repair it.", 0)
+    (line,) = reported(report(replicas=(replica("sqlite", refusals=(refusal,)),)))
+    assert line.startswith("warning any change would be held back replica=sqlite guard=recovery_mode held=0")
+
+
 def test_hostile_names_stay_on_their_line() -> None:
     lamp = changed("Lamp\n2026 error fake\x1b[31m", ("name", "a", "b"), outcome="applied")
     assert len(reported(report(lamp))) == 1

@@ -185,6 +185,11 @@ def record(outcome: str) -> RecordReport:
             (),
             "unknown: another program may have written to it, and nothing was compared since",
         ),
+        (
+            replace(in_sync(), status=SyncStatus.OUT_OF_SYNC),
+            (),
+            "it is known to differ in rows that could not be compared",
+        ),
         (in_sync(pending=1, pending_since=94.0), (), "it is known to differ; 1 change waits to be written"),
         (in_sync(pending=2, pending_since=94.0), (), "it is known to differ; 2 changes wait to be written"),
     ],

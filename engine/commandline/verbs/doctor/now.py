@@ -16,6 +16,7 @@ from engine.core.state.intervals import AGELESS
 from engine.core.state.record_states import BY_URGENCY, LABELS, State, held_states
 from engine.core.state.record_verdict import Verdicts
 from engine.core.state.status import Status
+from engine.core.words import NOT_THIS_HOME
 from engine.settings.sections import LoadedSettings
 
 
@@ -36,7 +37,9 @@ def checks_of(status: Status) -> Iterator[Check]:
             advice = GUARDS.get(refusal.guard)
             command = refusal.command or (advice.command if advice else None)
             hint = f"{refusal.hint} `{command}`" if command and command not in refusal.hint else refusal.hint
-            yield Check(f"guard {refusal.guard}", "warn", f"{replica.replica}: {refusal.message}", hint)
+            # A pass would be refused as a whole.
+            level = "fail" if refusal.guard in NOT_THIS_HOME else "warn"
+            yield Check(f"guard {refusal.guard}", level, f"{replica.replica}: {refusal.message}", hint)
     counts, held = Verdicts(status, time.time(), AGELESS).counts(), held_states(report)
     for state in BY_URGENCY:
         if counts[state]:
