@@ -17,6 +17,7 @@ from engine.core.state.hints import Hints
 from engine.core.state.intervals import Intervals
 from engine.errors import SourceError, SourceInvalid, SourceRefused, SourceUnavailable
 from engine.loop.listeners import HomeListener
+from engine.loop.sightings import Sightings
 from engine.loop.source_memory import SourceMemory
 from engine.ports import Progress, Source, Watch
 from engine.process.offload import MORE_MEMORY, lacks_memory
@@ -44,6 +45,7 @@ class Informer:
         self._draw = draw
         self._progress = progress
         self._watch: Watch | None = None
+        self._sightings = Sightings()
         self._relist_at = math.inf  # by anyio's clock
         self._waiting = anyio.CancelScope()
 
@@ -113,15 +115,15 @@ class Informer:
                 self._relist_at = self._next_relist()
                 newest = await self._read(watch)
             else:
-                newest = await watch.refresh(hints, newest)
+                newest = self._sightings.add(await watch.refresh(hints, newest))
             listener.on_snapshot(newest)
             await anyio.sleep(self._pace.coalesce_seconds)
 
     async def _read(self, watch: Watch) -> Snapshot:
         """Read everything. Raises SourceError."""
-        read = await watch.read(self._progress)
+        read = self._sightings.add(await watch.read(self._progress))
         if self._memory is not None and self._memory.doubts(read):
-            read = await watch.read(self._progress)
+            read = self._sightings.add(await watch.read(self._progress))
         return read
 
     async def _wait_for_hints(self, watch: Watch, listener: HomeListener) -> Hints | None:

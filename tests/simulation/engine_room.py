@@ -77,6 +77,7 @@ class Engine:
         self.policy = msgspec.structs.replace(POLICY, prune_foreign=random.random() < 0.2)
         self.on_report: Callable[[Report], None] = lambda _report: None
         self.on_source: Callable[[str], None] = lambda _what: None
+        self.on_start: Callable[[float], None] = lambda _at: None
         self.pass_seconds: Callable[[], float] = lambda: 0.0
         self.hang_in: int | None = None  # calls of worker threads until one hangs
         self.hang_seconds = 0.0
@@ -94,6 +95,7 @@ class Engine:
         """Run one service after the other, until cancelled."""
         while True:
             self.service = self._service()
+            self.on_start(trio.current_time())
             with trio.CancelScope() as self._scope:
                 await self.service.run()
             self.service = None

@@ -226,6 +226,7 @@ def slow_stores(history: "History", random: Random) -> str:
     most = random.choice([0.01, 0.3, 5.0])
     draw = Random(random.random())
     engine = history.engine
+    history.oracle.may_forget = True
     engine.pass_seconds = lambda: draw.uniform(0, most)
     history.later(
         random.uniform(5, 60), partial(setattr, engine, "pass_seconds", lambda: 0.0), "stores are fast"
@@ -338,8 +339,43 @@ def hang(history: "History", random: Random) -> str:
     """One of the next calls of worker threads does not return for minutes."""
     history.engine.hang_seconds = random.choice([20.0, 100.0, 400.0])
     history.engine.hang_in = random.randint(0, 3)
+    history.oracle.may_forget = True
     history.lasts(history.engine.hang_seconds)
     return f"in {history.engine.hang_in} calls, {history.engine.hang_seconds:.0f} s"
+
+
+def flicker(history: "History", random: Random) -> str | None:
+    """A record is missing from lists, listed while no store or ledger can take that, and missing again."""
+    world, engine, ledger = history.world, history.engine, history.ledger
+    keys = [k for k in sorted(world.home.records) if k.registry in ("device", "entity")]
+    if world.hidden or not keys:
+        return None
+    key, seconds, is_hang = random.choice(keys), random.uniform(5, 40), random.random() < 0.7
+    history.oracle.may_forget = True
+    history.lasts(seconds + 60)
+
+    def list_it(*, is_listed: bool) -> None:
+        world.hide(frozenset() if is_listed else frozenset({key}))
+        relist(history, random)
+
+    async def go_on() -> None:
+        list_it(is_listed=False)
+        await trio.sleep(3)
+        if is_hang:
+            engine.pass_seconds = lambda: seconds + 5
+            world.act("edit_entity", random)
+        else:
+            ledger.down = "unavailable"
+        await trio.sleep(2)
+        list_it(is_listed=True)
+        await trio.sleep(seconds)
+        engine.pass_seconds, ledger.down = lambda: 0.0, ""
+        list_it(is_listed=False)
+        await trio.sleep(25)
+        list_it(is_listed=True)
+
+    history.begin(go_on)
+    return f"{key}, {seconds:.0f} s, {'stores hang' if is_hang else 'without the ledger'}"
 
 
 # Drawn apart from the others, so that histories without them stay what they were.
@@ -350,7 +386,9 @@ LATER_STEPS: dict[str, Step] = {
     "long_absence": long_absence,
     "throttle": throttle,
 }
-ALL_STEPS = {name: step for name, (step, _) in STEPS.items()} | LATER_STEPS
+# Drawn apart from both, for the same reason.
+LAST_STEPS: dict[str, Step] = {"flicker": flicker}
+ALL_STEPS = {name: step for name, (step, _) in STEPS.items()} | LATER_STEPS | LAST_STEPS
 
 
 async def pause(random: Random) -> None:

@@ -24,7 +24,7 @@ from tests.simulation.engine_room import (
     memory_stores,
     simulated_machine,
 )
-from tests.simulation.faults import ALL_STEPS, LATER_STEPS, STEPS, pause
+from tests.simulation.faults import ALL_STEPS, LAST_STEPS, LATER_STEPS, STEPS, pause
 from tests.simulation.oracle import Oracle
 from tests.simulation.outside import suffer
 from tests.simulation.served import Served
@@ -78,6 +78,10 @@ class History:
         if more.random() < 0.4:
             for name in more.choices(list(LATER_STEPS), k=more.choice([1, 1, 2])):
                 steps.insert(more.randint(0, len(steps)), (name, more.getrandbits(32)))
+        last = Random(self.seed + 0.25)
+        if last.random() < 0.1:
+            name = last.choice(list(LAST_STEPS))
+            steps.insert(last.randint(0, len(steps)), (name, last.getrandbits(32)))
         return [(index, name, seed) for index, (name, seed) in enumerate(steps)]
 
     def knows_home(self) -> bool:
@@ -85,12 +89,12 @@ class History:
         return all(
             any(key.registry == "config_entry" for key in keys)
             for store in self.stores
-            for keys in (self._ledger_entries.known(store.name), store.held())
+            for keys in (self.ledger.known(store.name), store.held())
         )
 
     def lose_books(self) -> bool:
         """The ledger is lost, as with a new rows file; returns whether it could be. The engine restarts."""
-        is_lost = self._ledger_entries.forget()
+        is_lost = self.ledger.forget()
         if is_lost:
             self.oracle.are_books_lost = True
             self.engine.kill()
@@ -98,8 +102,7 @@ class History:
 
     def note_failing(self, store: HostileStore) -> None:
         """The store may fail from now on; the oracle allows for what a ledger that fails forgets."""
-        if store is self._ledger_entries:
-            self.oracle.has_failing_ledger = True
+        self.oracle.may_forget |= store is self.ledger
 
     def note_tampering(self) -> None:
         """Anything may have happened to the rows from now on, until they are looked at."""
@@ -176,11 +179,12 @@ class History:
             make = partial(stack.enter_context, file_stores(self._random, self.oracle.on_write))
             made = make() if self._uses_files else memory_stores(self._random, self.oracle.on_write)
             self.stores, ledger = made
-            self._ledger_entries = ledger
+            self.ledger = ledger
             self.all_stores = [*self.stores, *([] if ledger in self.stores else [ledger])]
             self.oracle.stores = self.stores
             self.engine = Engine(self.world, self.stores, ledger, self._random)
             self.engine.on_report = self._on_report
+            self.engine.on_start = self.oracle.started_at.append
             self.engine.on_source = self.oracle.on_source
             self._served = Served(self.world, self.oracle, self._status) if self._is_served else None
             stack.enter_context(simulated_machine(self.world))

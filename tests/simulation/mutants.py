@@ -20,6 +20,7 @@ from engine.loop.informer import Informer
 from engine.loop.passes.memory import ReplicaMemory
 from engine.loop.passes.replica_pass import ReplicaPass
 from engine.loop.replica_controller import ReplicaController
+from engine.loop.sightings import Sightings
 from engine.sources.live import events as registry_events
 from engine.sources.live.watch import WebsocketWatch
 from engine.sources.live.websocket import WebsocketSource
@@ -170,6 +171,7 @@ MUTANTS: dict[str, tuple[Mutant, int]] = {
         _replaced(guard, "_with_followers", lambda stopped, _plan: stopped),
         486,
     ),
+    "a read that no pass took is forgotten": (_replaced(Sightings, "add", lambda _self, read: read), 23),
     "a read is dated when it ends": (_replaced(WebsocketSource, "read_from", _dated_at_the_end), 4),
     "a heartbeat is dated when it is answered": (_replaced(WebsocketWatch, "heartbeat", _answered_at), 247),
     "events on their way are not waited for": (

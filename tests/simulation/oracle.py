@@ -39,7 +39,10 @@ class Oracle:
         self.writes = 0
         self.operations: Counter[str] = Counter()  # by store
         self.claims = 0
-        self.has_failing_ledger = False
+        self.may_forget = (
+            False  # a store fails or is slow, so that the ledger need not know what was read last
+        )
+        self.started_at: list[float] = []  # when services began
         self.are_books_lost = False
         self._seen: dict[str, object] = {}
         self._known_at: dict[
@@ -124,8 +127,8 @@ class Oracle:
         first: float | None = None  # in real time, regardless of any clock
         for listing in self._world.listings.get(key.registry, ()):
             if key in listing.keys:
-                # A ledger that fails at that moment does not note that it is back (a known weakness).
-                first = first if self.has_failing_ledger else None
+                # A process that ended before the ledger could note that it is back has forgotten it (a known weakness).
+                first = first if self.may_forget and self.started_at[-1] > listing.at else None
             elif listing.trusted:
                 first = listing.at if first is None else first
                 if listing.at - first >= self._confirm_seconds - _READ_SECONDS:

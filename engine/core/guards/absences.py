@@ -6,7 +6,7 @@ import msgspec
 
 from engine.core.compare.plan import Operation
 from engine.core.guards.doubt import untrusted_read
-from engine.core.guards.look import Calendar, Look, elapsed
+from engine.core.guards.look import Calendar, Look, elapsed, is_after
 from engine.core.home.snapshot import Snapshot
 from engine.core.records.record import Key
 
@@ -19,6 +19,15 @@ class Absences(msgspec.Struct, frozen=True):
     begun: frozenset[Key] = frozenset()  # missing for the first time
     returned: frozenset[Key] = frozenset()  # listed again, or missed at an unusable time
     moot: frozenset[Key] = frozenset()  # not held by the observed replicas any more; others may
+
+
+def ended_absences(absences: Mapping[Key, Look], desired: Snapshot, calendar: Calendar) -> frozenset[Key]:
+    """The absences in which an earlier read of this process listed the record, whether or not a pass could record that."""
+    seen = desired.last_seen
+    if not seen:
+        return frozenset()
+    times = {key: at for key in seen.among(absences.keys()) if (at := seen.at(key)) is not None}
+    return frozenset(key for key, at in times.items() if not is_after(absences[key], calendar.look(at)))
 
 
 def track_absences(

@@ -69,3 +69,10 @@ def elapsed(first: Look, last: Look) -> float:
     if first.wall < PLAUSIBLE_SINCE <= last.wall:
         return -1.0
     return wall if last.wall >= PLAUSIBLE_SINCE else min(wall, 0.0)
+
+
+def is_after(look: Look, other: Look) -> bool:
+    """Whether a look was certainly taken after `other`, which this process took."""
+    if look.uptime is None or other.uptime is None:
+        return look.uptime is other.uptime and look.wall > other.wall
+    return look.boot == other.boot and look.uptime > other.uptime

@@ -1,7 +1,7 @@
 """A snapshot: a home and how it was read.
 
 The home is compared; the reading tells how far the comparison can be trusted, above all whether a record that is not in
-the home may be deleted.
+the home may be deleted. So do the reads before it, which may have listed that record.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from engine.core.home.home import Home, make_home
+from engine.core.home.last_seen import LastSeen
 from engine.core.home.reading import Reading, SourceHealth
 from engine.core.home.unread import Unread
 from engine.core.records.record import Key, Record
@@ -16,16 +17,24 @@ from engine.core.records.set_aside import SetAside
 
 
 class Snapshot(msgspec.Struct, frozen=True, eq=False):
-    """The desired state: a home, and the reading that tells how far to trust it. Made by `make_snapshot`."""
+    """The desired state: a home, and the reading that tells how far to trust it. Made by `make_snapshot`.
+
+    `last_seen`: when earlier reads of this process listed records that this one lacks.
+    """
 
     home: Home
     reading: Reading
+    last_seen: LastSeen = LastSeen()
 
     def only(self, registries: frozenset[str]) -> "Snapshot":
         """The same snapshot with only some registries; derived values still take all registries into account."""
         if self.reading.registries <= registries and self.reading.unread.registries.keys() <= registries:
             return self
-        return Snapshot(self.home.only(registries), self.reading.only(registries))
+        return Snapshot(self.home.only(registries), self.reading.only(registries), self.last_seen)
+
+    def after_others(self, last_seen: LastSeen) -> "Snapshot":
+        """The same snapshot with what earlier reads saw."""
+        return Snapshot(self.home, self.reading, last_seen)
 
     def with_evidence(self, removed: frozenset[Key]) -> "Snapshot":
         """The same snapshot with more keys that Home Assistant reported as removed, except those that it lists."""
@@ -36,11 +45,11 @@ class Snapshot(msgspec.Struct, frozen=True, eq=False):
         """The same snapshot with the unread registries declared empty."""
         if self.reading.unread == Unread():
             return self
-        return Snapshot(self.home, self.reading.with_unread_as_empty())
+        return Snapshot(self.home, self.reading.with_unread_as_empty(), self.last_seen)
 
     def read_as(self, **reading: object) -> "Snapshot":
         """The same home with these fields of the reading replaced."""
-        return Snapshot(self.home, msgspec.structs.replace(self.reading, **reading))
+        return Snapshot(self.home, msgspec.structs.replace(self.reading, **reading), self.last_seen)
 
     def is_missing(self, key: Key) -> bool:
         """Whether the part that would contain this key was read and does not contain it."""
@@ -52,11 +61,11 @@ class Snapshot(msgspec.Struct, frozen=True, eq=False):
 
     def standing_in(self, records: Sequence[Record]) -> "Snapshot":
         """The same moment with values derived as if it had these records, which a replica has and which cannot be read now."""
-        return Snapshot(self.home.standing_in(records), self.reading)
+        return Snapshot(self.home.standing_in(records), self.reading, self.last_seen)
 
     def filled_in(self, records: Iterable[Record]) -> "Snapshot":
         """The same moment with the unknown fields of some records filled in; no derived value depends on them."""
-        return Snapshot(self.home.filled_in(records), self.reading)
+        return Snapshot(self.home.filled_in(records), self.reading, self.last_seen)
 
     def with_changes(  # noqa: PLR0913 (what a later look found, by keyword)
         self,

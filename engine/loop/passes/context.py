@@ -6,7 +6,7 @@ The ledger may fail like any store. Its error is reported under the store that c
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from engine.core.guards.absences import Absences
+from engine.core.guards.absences import Absences, ended_absences
 from engine.core.guards.look import Calendar, Look
 from engine.core.home.snapshot import Snapshot
 from engine.core.records.record import Key
@@ -46,6 +46,7 @@ class PassContext:
         self._ledger_keepers = frozenset(replica.name for replica in replicas if replica.keeps_ledger)
         self._first_missed = first_missed
         self._absences: dict[Key, Look] | None = None  # not read yet
+        self.ended_absences = frozenset[Key]()  # of those in the ledger
 
     @property
     def read_at(self) -> float:
@@ -114,9 +115,14 @@ class PassContext:
         if self._absences is None:
             self._absences = {}
             try:
-                self._absences = {**self._first_missed, **self.ledger.absences()}
+                known = self.ledger.absences()
             except ReplicaError as error:
                 self.note_error(error)
+                return self._absences
+            self.ended_absences = ended_absences(known, self.desired, self.calendar)
+            for key in self.ended_absences:
+                del known[key]
+            self._absences = {**self._first_missed, **known}
         return self._absences
 
     def applied(self, replica: str) -> dict[Key, str] | None:

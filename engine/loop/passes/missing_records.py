@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import msgspec
+
 from engine.core.guards.absences import track_absences
 from engine.core.records.record import Key
 from engine.errors import ReplicaError
@@ -30,4 +32,6 @@ def _note_absences(context: PassContext, passes: Sequence[ReplicaPass]) -> None:
         None if any(keys is None for keys in changed) else set[Key]().union(*(keys or () for keys in changed))
     )
     found = track_absences(context.desired, known, context.absences(), context.calendar, keys, kept)
+    if context.ended_absences:
+        found = msgspec.structs.replace(found, returned=found.returned | context.ended_absences)
     context.note_absences(found)

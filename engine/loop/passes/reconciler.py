@@ -23,6 +23,7 @@ from engine.loop.passes.options import PassOptions
 from engine.loop.passes.replica_pass import ReplicaPass
 from engine.loop.passes.report import report_pass, report_unread
 from engine.loop.passes.warm_start import WarmStart
+from engine.loop.sightings import Sightings
 from engine.pass_cache.contents import CacheDamaged
 from engine.pass_cache.ports import CacheFile
 from engine.ports import Ledger, Progress, Replica, Source
@@ -91,18 +92,19 @@ class Reconciler:
         self, options: PassOptions, warm_start: WarmStart
     ) -> tuple[PassContext, list[ReplicaPass]]:
         """Read Home Assistant and compare every replica with it. Raises SourceError, CacheDamaged."""
-        read = await self._source.read(self._progress)
+        sightings = Sightings()
+        read = sightings.add(await self._source.read(self._progress))
         if warm_start.is_used and read.home.has_odd_rows:
             # Only a read without a cache knows an unusable row's position in its list.
             warm_start.forget()
-            read = await self._source.read(self._progress)
+            read = sightings.add(await self._source.read(self._progress))
         context, passes = await self._compare(read, options, {}, warm_start)
         waiting = set[Key]().union(*(one.waiting_keys for one in passes))
         if options.confirm_deletes and waiting:
             first_missed = dict.fromkeys(waiting, context.look)
             self._progress("waiting to confirm deletes", 0, None)
             await self._sleep(options.policy.delete_confirm_seconds)
-            read = await self._source.read(self._progress)
+            read = sightings.add(await self._source.read(self._progress))
             context, passes = await self._compare(read, options, first_missed, None)
         await warm_start.check(passes)
         return context, passes

@@ -4,8 +4,15 @@ import pytest
 
 from engine.core.compare.diff import Cause, Difference
 from engine.core.compare.plan import Action, Operation
-from engine.core.guards.absences import Absences, is_confirmed, track_absences, wait_seconds
+from engine.core.guards.absences import (
+    Absences,
+    ended_absences,
+    is_confirmed,
+    track_absences,
+    wait_seconds,
+)
 from engine.core.guards.look import Calendar, Look
+from engine.core.home.last_seen import LastSeen
 from engine.core.home.reading import SourceHealth
 from tests.homes import ENTRY, NOON, device, snapshot
 
@@ -113,3 +120,17 @@ def test_a_read_that_may_not_delete_begins_no_absence_and_ends_those_that_are_ov
     ):
         home = HOME.read_as(health=doubtful)
         assert track_absences(home, KNOWN, {back: NOW}, Calendar()) == Absences(returned=frozenset({back}))
+
+
+def test_an_absence_ends_with_any_read_that_listed_the_record() -> None:
+    calendar = running(100)
+    first = calendar.look(NOON - 60)
+    assert ended_absences({GONE: first}, HOME, calendar) == frozenset()
+    for seen in (LastSeen({GONE: NOON - 30}), LastSeen({}, {"device": NOON - 30})):
+        home = HOME.after_others(seen)
+        assert ended_absences({GONE: first, ENTRY.key: first}, home, calendar) == {GONE}
+        assert ended_absences({GONE: calendar.look(NOON - 20)}, home, calendar) == frozenset()
+    set_back = running(100, shift=-3600)
+    home = HOME.after_others(LastSeen({GONE: NOON - 30}))
+    assert ended_absences({GONE: first}, home, set_back) == {GONE}, "whatever the wall clock shows"
+    assert ended_absences({GONE: Look(NOON, "earlier", 900.0)}, home, calendar) == {GONE}

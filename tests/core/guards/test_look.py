@@ -2,7 +2,7 @@
 
 import pytest
 
-from engine.core.guards.look import PLAUSIBLE_SINCE, Calendar, Look, begun_at, elapsed
+from engine.core.guards.look import PLAUSIBLE_SINCE, Calendar, Look, begun_at, elapsed, is_after
 from tests.homes import NOON
 
 EPOCH = 5.0  # a machine without a clock of its own starts in 1970
@@ -71,3 +71,20 @@ def test_the_time_of_a_look_is_stored_to_the_millisecond() -> None:
     # So that it is the same in each report, although clocks count finer.
     assert begun_at(Look(NOON, "a", 70.0), Look(NOON + 0.1234567, "a", 100.0)) == round(NOON - 29.877, 3)
     assert begun_at(Look(NOON, "a", 100.0), Look(NOON, "a", 100.0)) == NOON
+
+
+@pytest.mark.parametrize(
+    ("look", "other", "is_later"),
+    [
+        (Look(5.0, "a", 11.0), Look(9.0, "a", 10.0), True),
+        (Look(9.0, "a", 10.0), Look(5.0, "a", 10.0), False),
+        (Look(9.0, "a", 9.0), Look(5.0, "a", 10.0), False),
+        (Look(9.0, "b", 11.0), Look(5.0, "a", 10.0), False),
+        (Look(9.0), Look(5.0), True),
+        (Look(5.0), Look(5.0), False),
+        (Look(9.0, "a", 11.0), Look(5.0), False),
+        (Look(9.0), Look(5.0, "a", 10.0), False),
+    ],
+)
+def test_a_look_is_later_if_that_is_certain(look: Look, other: Look, is_later: bool) -> None:
+    assert is_after(look, other) is is_later
