@@ -17,12 +17,12 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import chain
 from operator import attrgetter
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from engine.core.home.layered import with_changes
 from engine.core.records.lenient import read_object
+from engine.core.records.record import Key, Record
 from engine.core.records.set_aside import SetAside, UnusableRow, listed_twice
 from engine.pass_cache.learned import LearnedList
 from engine.sources.answers.entity_answers import is_valid
@@ -31,18 +31,15 @@ from engine.sources.answers.listing import ENTITIES, Known, Listing, known_recor
 from engine.sources.answers.registry_rows import (
     EntityListRow,
     Entries,
-    decode_entries,
     entity_list_row,
     entity_list_rows,
     entity_record,
+    extended_rows,
 )
 from engine.sources.unchanged.extended_rows import ExtendedRows
 from engine.sources.unchanged.fingerprint import Fingerprint
 from engine.sources.unchanged.recalled import RecalledList, learned_list
 from engine.sources.unchanged.row_map import Row, RowMap, find_rows
-
-if TYPE_CHECKING:
-    from engine.core.records.record import Key
 
 _categories = attrgetter("record.categories")  # of known entities
 # Fields of extended rows that list rows lack.
@@ -52,12 +49,8 @@ _EXTENDED = frozenset({"aliases", "capabilities", "device_class", "original_devi
 class _Listed(msgspec.Struct, frozen=True):
     """A listed entity whose extended row is needed."""
 
-    id: str
-    entity_id: str
-    has_modified_at: bool
-    fingerprint: bytes
-    row: msgspec.Raw
-    position: int
+    row: Row
+    fields: EntityListRow
 
 
 class EntityRows:
@@ -109,11 +102,11 @@ class EntityRows:
             return self.take_list(answer)
         self._taken, self._set_aside = found.rows, []
         rows = entity_list_rows(answer) if len(found.fresh) == len(found.rows) else []
-        listed = list(map(_listed, found.fresh, rows))
+        listed = list(map(_Listed, found.fresh, rows))
         if len(listed) != len(found.fresh):
             listed = [row for row in map(self._read_listed, found.fresh) if row is not None]
         self._wanted = self._asked_for(listed)
-        if self._set_aside or not all(row.has_modified_at for row in listed):
+        if self._set_aside or any(one.fields.modified_at is None for one in listed):
             self._taken = None
         return list(self._wanted)
 
@@ -130,20 +123,19 @@ class EntityRows:
         was listed: read the list again. If the read `is_final`, never returns None. Raises SourceInvalid when an answer
         has the wrong shape.
         """
-        entries: dict[str, msgspec.Raw] = {}
-        for result in results:
-            entries |= decode_entries(result) if isinstance(result, msgspec.Raw) else result
+        note = None if self._extended_rows is None else self._extended_rows.note
+        as_records = note is None and self._are_known_by_list_rows
+        entries = extended_rows(results, as_records=as_records, aliases_ordered=self._aliases_ordered)
         if self._taken is not None and self._taken is self._map:
             return self._entities
         added, by_extended_row = dict[bytes, Known](), dict[bytes, Known]()
-        values, unanswered = Interner(), set[bytes]()
-        partly, note = self._partly, None if self._extended_rows is None else self._extended_rows.note
+        values, unanswered, partly = Interner(), set[bytes](), self._partly
         for entity_id, listed in self._wanted.items():
-            row, name = entries.get(entity_id), listed.fingerprint
+            row, name = entries.get(entity_id), listed.row.fingerprint
             if partly:
                 partly.pop(name, None)
             known = None if row is None else self._extended(row, by_extended_row, values)
-            is_elsewhere = row is None or (known is not None and known.key.id != listed.id)
+            is_elsewhere = row is None or (known is not None and known.key.id != listed.fields.id)
             if is_elsewhere and not (is_final or entity_id in refused or self._is_settled(listed)):
                 unanswered.add(name)
                 continue
@@ -151,7 +143,7 @@ class EntityRows:
                 known = self._from_list(listed, by_extended_row, values)
             if known is not None:
                 added[name] = known
-            if row is not None and note is not None:
+            if isinstance(row, msgspec.Raw) and note is not None:
                 note(name, entity_id, row)
         if unanswered:
             self._unanswered |= unanswered
@@ -184,13 +176,22 @@ class EntityRows:
 
     def _is_settled(self, listed: _Listed) -> bool:
         """Whether another request would return the same."""
-        return listed.fingerprint in self._unanswered or not is_valid(listed.entity_id)
+        return listed.row.fingerprint in self._unanswered or not is_valid(listed.fields.entity_id)
 
-    def _extended(self, row: msgspec.Raw, made: dict[bytes, Known], values: Interner) -> Known | None:
+    @property
+    def _are_known_by_list_rows(self) -> bool:
+        """Whether list rows identify what is read now, so that extended rows need not be recognised."""
+        return self._taken is not None and not self._by_extended_row
+
+    def _extended(
+        self, row: msgspec.Raw | Record, made: dict[bytes, Known], values: Interner
+    ) -> Known | None:
         """The entity of an extended row; None when it cannot be used."""
+        if isinstance(row, Record):
+            return known_record(row, values)
         try:
-            if self._taken is not None and not self._by_extended_row:
-                return self._make(row, values)  # it is known by its list row
+            if self._are_known_by_list_rows:
+                return self._make(row, values)
             name = self._fingerprint(row)
             known = self._by_extended_row.get(name) or self._make(row, values)
         except UnusableRow:
@@ -201,15 +202,15 @@ class EntityRows:
 
     def _from_list(self, listed: _Listed, made: dict[bytes, Known], values: Interner) -> Known | None:
         """The entity of a list row, with the fields it lacks noted; None, and set aside, when it cannot be used."""
-        name = listed.fingerprint
+        name, row = listed.row.fingerprint, listed.row.data
         try:
-            known = self._by_extended_row.get(name) or self._make(listed.row, values)
+            known = self._by_extended_row.get(name) or self._make(row, values)
         except UnusableRow as error:
-            self._set_row_aside(error.row, listed.position)
+            self._set_row_aside(error.row, listed.row.position)
             return None
         made[name] = known
-        self._partly[name] = (known.key, _EXTENDED - read_object("entity", listed.row).keys())
-        if is_valid(listed.entity_id):
+        self._partly[name] = (known.key, _EXTENDED - read_object("entity", row).keys())
+        if is_valid(listed.fields.entity_id):
             # The next request may succeed, so it is made although the list row is unchanged.
             self._taken = None
         return known
@@ -268,32 +269,28 @@ class EntityRows:
     def _read_listed(self, row: Row) -> _Listed | None:
         """The fields needed to request the extended row; None, and set aside, when they are unusable."""
         try:
-            return _listed(row, entity_list_row(row.data))
+            return _Listed(row, entity_list_row(row.data))
         except UnusableRow as error:
             self._set_row_aside(error.row, row.position)
             return None
 
     def _asked_for(self, listed: list[_Listed]) -> dict[str, _Listed]:
         """The listed entities by entity_id; those that share one are set aside, because it has only one answer."""
-        counts = Counter(row.entity_id for row in listed)
-        if len(counts) < len(listed):
-            ids = Counter(row.id for row in listed)
-            for row in listed:
-                if counts[row.entity_id] > 1:
-                    field = "id" if ids[row.id] > 1 else "entity_id"
-                    aside = listed_twice("entity", field, row.id, entity_id=row.entity_id)
-                    self._set_row_aside(aside, row.position)
-        return {row.entity_id: row for row in listed if counts[row.entity_id] == 1}
+        found = {one.fields.entity_id: one for one in listed}
+        if len(found) < len(listed):
+            counts = Counter(one.fields.entity_id for one in listed)
+            ids = Counter(one.fields.id for one in listed)
+            for one in listed:
+                if counts[(entity_id := one.fields.entity_id)] > 1:
+                    found.pop(entity_id, None)
+                    field = "id" if ids[one.fields.id] > 1 else "entity_id"
+                    aside = listed_twice("entity", field, one.fields.id, entity_id=entity_id)
+                    self._set_row_aside(aside, one.row.position)
+        return found
 
     def _set_row_aside(self, row: SetAside, position: int) -> None:
         self._set_aside.append(msgspec.structs.replace(row, position=position + 1))
         self._taken = None
-
-
-def _listed(row: Row, found: EntityListRow) -> _Listed:
-    return _Listed(
-        found.id, found.entity_id, found.modified_at is not None, row.fingerprint, row.data, row.position
-    )
 
 
 def _scopes(entities: Iterable[Known]) -> Iterator[str]:

@@ -8,7 +8,7 @@ Facts about rows were measured on Home Assistant 2024.3.3 and 2026.11.0 and read
 (seen 2026-11-23); https://developers.home-assistant.io/docs/device_registry_index describes devices.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
 import msgspec
@@ -46,6 +46,7 @@ _ENTRY_STATE = frozenset(
 _ALIASES_ORDERED_SINCE = (2026, 4)
 Entries: TypeAlias = Mapping[str, msgspec.Raw]  # extended rows by entity_id
 _EXTENDED_ROWS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_EXTENDED_RECORDS = msgspec.json.Decoder(dict[str, Entity | None])
 
 
 class EntityListRow(msgspec.Struct):
@@ -94,10 +95,12 @@ def entity_record(row: bytes | msgspec.Raw, *, aliases_ordered: bool) -> Record:
     Raises UnusableRow.
     """
     record = read_row("entity", row)
-    if aliases_ordered:
-        return record
     assert isinstance(record, Entity)
-    return msgspec.structs.replace(record, aliases=ordered_aliases(record.aliases))
+    return record if aliases_ordered else _with_ordered_aliases(record)
+
+
+def _with_ordered_aliases(entity: Entity) -> Entity:
+    return msgspec.structs.replace(entity, aliases=ordered_aliases(entity.aliases))
 
 
 def ordered_aliases(aliases: tuple[str | None, ...]) -> tuple[str | None, ...]:
@@ -155,6 +158,33 @@ def device_record(row: dict[str, Json]) -> Record:
 def _sorted_subentries(ids: Json) -> Json:
     # A set, serialised in any order; None is the entry itself.
     return sorted(ids, key=lambda i: (i is not None, str(i))) if isinstance(ids, list) else ids
+
+
+def extended_rows(
+    results: Iterable[msgspec.Raw | Entries], *, as_records: bool, aliases_ordered: bool
+) -> dict[str, msgspec.Raw | Record]:
+    """The extended rows in answers of `get_entries`, by entity_id. Raises SourceInvalid.
+
+    `as_records`: those of an undecoded answer become records at once, unless its rows have to be read one by one.
+    """
+    found: dict[str, msgspec.Raw | Record] = {}
+    for result in results:
+        if not isinstance(result, msgspec.Raw):
+            found.update(result)
+        elif as_records and (records := _entity_records(result, aliases_ordered=aliases_ordered)) is not None:
+            found.update(records)
+        else:
+            found.update(decode_entries(result))
+    return found
+
+
+def _entity_records(answer: msgspec.Raw, *, aliases_ordered: bool) -> dict[str, Entity] | None:
+    try:
+        rows = _EXTENDED_RECORDS.decode(answer)
+    except DECODE_ERRORS:
+        return None
+    found = {id_: record for id_, record in rows.items() if record is not None}
+    return found if aliases_ordered else {id_: _with_ordered_aliases(r) for id_, r in found.items()}
 
 
 def decode_entries(answer: msgspec.Raw) -> dict[str, msgspec.Raw]:

@@ -58,11 +58,11 @@ class RowCache:
             return last.rows
         made: dict[bytes, Known | SetAside] = {}
         values = Interner()
-        for fingerprint, row, _ in found.fresh:
+        for row in found.fresh:
             try:
-                made[fingerprint] = known_record(make(row), values)
+                made[row.fingerprint] = known_record(make(row.data), values)
             except UnusableRow as error:
-                made[fingerprint] = error.row
+                made[row.fingerprint] = error.row
         by_row = with_changes(known, made, found.gone)
         rows = self._follow(last, found, made, by_row) or _all_rows(found.rows, by_row)
         self._lists[name] = _List(found.rows, rows, by_row, registry or name)

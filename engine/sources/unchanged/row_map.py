@@ -35,7 +35,7 @@ _STRETCHES_NEAR = 4
 _STRETCHES_RATIO_MAX = 2
 
 
-class Row(NamedTuple):
+class Row(msgspec.Struct, frozen=True):
     """One row of an answer; its position is counted from 0."""
 
     fingerprint: bytes

@@ -3,13 +3,14 @@
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
 from engine.core.records.content_hash import content_hash
 from engine.core.records.record import Device, Entity, Record
 from engine.core.records.set_aside import UnusableRow
 from engine.errors import SourceInvalid
-from engine.sources.answers.registry_rows import entity_record, has_ordered_aliases, row_record
+from engine.sources.answers.registry_rows import entity_record, extended_rows, has_ordered_aliases, row_record
 from tests.sources.recorded_homes import DATA, recorded
 
 
@@ -130,3 +131,43 @@ def test_what_is_no_object_is_refused(text: bytes) -> None:
         row_record("device", text)
     with pytest.raises(SourceInvalid):
         entity_record(text, aliases_ordered=True)
+
+
+def answer(**rows: dict[str, Any] | None) -> msgspec.Raw:
+    common = {"unique_id": "u", "platform": "demo", "aliases": ["b", "a"]}
+    complete = {
+        id_: None if fields is None else {"id": id_, "entity_id": f"light.{id_}", **common, **fields}
+        for id_, fields in rows.items()
+    }
+    return msgspec.Raw(json.dumps(complete).encode())
+
+
+@pytest.mark.parametrize("aliases_ordered", [True, False])
+@pytest.mark.parametrize("odd", [{}, {"unknown": 1}, {"name": 7}, {"area_id": ["a"]}])
+def test_extended_rows_are_the_same_records_all_at_once_and_one_by_one(
+    odd: dict[str, Any], aliases_ordered: bool
+) -> None:
+    results = [answer(a={"name": "A"}, gone=None, b={"icon": "mdi:b", **odd}), answer(c={})]
+    rows = extended_rows(results, as_records=False, aliases_ordered=aliases_ordered)
+    records = extended_rows(results, as_records=True, aliases_ordered=aliases_ordered)
+
+    def record(row: msgspec.Raw | Record) -> Record:
+        return row if isinstance(row, Record) else entity_record(row, aliases_ordered=aliases_ordered)
+
+    assert list(records) == list(rows) == ["a", "b", "c"]
+    assert {id_: record(row) for id_, row in records.items()} == {id_: record(r) for id_, r in rows.items()}
+    assert isinstance(records["c"], Record)
+    assert isinstance(records["a"], Record) == (not odd), (
+        "an odd row is read leniently, so not with all others"
+    )
+
+
+def test_extended_rows_that_are_decoded_already_stay_as_they_are() -> None:
+    decoded = {"light.a": msgspec.Raw(b"{}")}
+    assert extended_rows([decoded], as_records=True, aliases_ordered=True) == decoded
+
+
+@pytest.mark.parametrize("as_records", [True, False])
+def test_an_answer_of_another_shape_is_refused(as_records: bool) -> None:
+    with pytest.raises(SourceInvalid, match="get_entries"):
+        extended_rows([msgspec.Raw(b"[]")], as_records=as_records, aliases_ordered=True)
