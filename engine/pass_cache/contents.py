@@ -40,8 +40,6 @@ _FRONT_AT = len(_MARK) + _SEAL_BYTES + _LENGTH_BYTES
 
 Read: TypeAlias = Callable[[int, int], bytes]
 
-_NO_PLACE: tuple[str, str | None] = ("", None)
-
 
 class CacheDamaged(EngineError):
     """The cache is damaged. All data read from it so far was sealed; the pass starts again without it."""
@@ -160,17 +158,14 @@ class Cache:
         return [version for rows in self.index for version in rows.versions]
 
     @cached_property
-    def places(self) -> list[tuple[str, str | None]]:
-        """The entity_id and the device of each row's entity; empty for other rows. Raises CacheDamaged."""
-        return [
-            place
-            for rows in self.index
-            for place in (
-                zip(rows.entity_ids, rows.device_ids, strict=True)
-                if rows.entity_ids
-                else repeat(_NO_PLACE, len(rows.ids))
-            )
-        ]
+    def entity_ids(self) -> list[str]:
+        """The entity_id of each row's entity; empty for other rows. Raises CacheDamaged."""
+        return [id_ for rows in self.index for id_ in rows.entity_ids or repeat("", len(rows.ids))]
+
+    @cached_property
+    def device_ids(self) -> list[str | None]:
+        """The device of each row's entity; None for other rows. Raises CacheDamaged."""
+        return [id_ for rows in self.index for id_ in rows.device_ids or repeat(None, len(rows.ids))]
 
     @cached_property
     def bounds(self) -> "array[int]":

@@ -1,8 +1,8 @@
 """The results of a read, for the cache: the snapshot, the order of records in its lists, and fingerprints of their rows."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from operator import sub
-from typing import TypeAlias, cast
+from operator import attrgetter, sub
+from typing import cast
 
 import msgspec
 
@@ -10,7 +10,8 @@ from engine.core.home.layered import Layered
 from engine.core.home.lazy_mappings import LazyMapping
 from engine.core.home.snapshot import Snapshot
 from engine.core.records.content_hash import HASH_VERSION
-from engine.core.records.record import Entity, Key, Record
+from engine.core.records.record import Key, Record
+from engine.core.records.registries import ENTITY
 from engine.pass_cache.contents import (
     BYTES_MAX,
     Cache,
@@ -23,10 +24,10 @@ from engine.pass_cache.contents import (
 )
 from engine.pass_cache.seals import Piece
 
-_Place: TypeAlias = tuple[str, str | None]  # the entity_id and the device of an entity
 # Encode many at a time, into a reused buffer. A line break within a value is escaped.
 _RECORDS_AT_ONCE = 128
 _encode_lines = msgspec.json.Encoder().encode_lines
+_entity_id, _device_id = attrgetter("entity_id"), attrgetter("device_id")
 
 
 class LearnedList(msgspec.Struct, frozen=True):
@@ -86,11 +87,13 @@ def encode_learned(
 
 
 class _Columns:
-    """The columns of one list's records, collected while these are encoded or copied."""
+    """The columns of one list's records, collected while these are encoded or copied; the last two are of entities."""
 
-    def __init__(self) -> None:
+    def __init__(self, registry: str) -> None:
+        self.are_entities = registry == ENTITY.name
         self.lengths: list[int] = []
-        self.places: list[_Place] = []
+        self.entity_ids: list[str] = []
+        self.device_ids: list[str | None] = []
 
 
 class _Rows:
@@ -102,7 +105,8 @@ class _Rows:
         self._before = before
         self._known: Mapping[Key, int] = {}  # positions in the previous cache
         self._changed: set[int] = set()  # positions of rows that have changed
-        self._versions = dict(snapshot.home.row_versions.items())
+        versions = snapshot.home.row_versions
+        self._versions = versions if isinstance(versions, dict) else dict(versions.items())
         found = snapshot.home.records
         column, changed = (found.untouched(), found.layers[1]) if isinstance(found, Layered) else (found, {})
         if before is not None and isinstance(column, LazyMapping):
@@ -111,7 +115,7 @@ class _Rows:
 
     def of(self, listed: LearnedList) -> ListRows:
         """The columns of one list; its records follow in `records`. Raises OverflowError."""
-        keys, columns = listed.keys, _Columns()
+        keys, columns = listed.keys, _Columns(listed.map.registry)
         if not self._known:
             self._add([self._home.records[key] for key in keys], columns)
             return self._columns_of(listed, columns)
@@ -136,15 +140,13 @@ class _Rows:
         return self._columns_of(listed, columns)
 
     def _columns_of(self, listed: LearnedList, columns: _Columns) -> ListRows:
-        keys = listed.keys
-        is_of_entities = listed.map.registry == "entity"
         return ListRows(
             listed.fingerprints,
-            [key.id for key in keys],
-            [self._versions[key] for key in keys],
+            [key.id for key in listed.keys],
+            [self._versions[key] for key in listed.keys],
             columns.lengths,
-            [place[0] for place in columns.places] if is_of_entities else [],
-            [place[1] for place in columns.places] if is_of_entities else [],
+            columns.entity_ids,
+            columns.device_ids,
             listed.extended,
         )
 
@@ -160,7 +162,9 @@ class _Rows:
             encoded = _encode_lines(records[at : at + _RECORDS_AT_ONCE])
             piece += encoded
             columns.lengths += map(len, encoded.splitlines(keepends=True))
-        columns.places += map(place_of, records)
+        if columns.are_entities:
+            columns.entity_ids += map(_entity_id, records)
+            columns.device_ids += map(_device_id, records)
 
     def _take_over(self, begin: int, end: int, columns: _Columns) -> None:
         before = self._before
@@ -168,9 +172,6 @@ class _Rows:
             self.records.append(before.encoded_together(begin, end))
             bounds = before.bounds[begin : end + 1]
             columns.lengths += map(sub, bounds[1:], bounds)
-            columns.places += before.places[begin:end]
-
-
-def place_of(record: Record) -> _Place:
-    """The entity_id and the device of an entity; empty for other records."""
-    return (record.entity_id, record.device_id) if isinstance(record, Entity) else ("", None)
+            if columns.are_entities:
+                columns.entity_ids += before.entity_ids[begin:end]
+                columns.device_ids += before.device_ids[begin:end]

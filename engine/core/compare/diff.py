@@ -140,6 +140,8 @@ def adopt(
     `Key("entity", entity_id)`. Returns the versions under their new keys, and for each of those the key
     by which the replica knows the row. `key_of` finds the desired entity of an entity_id, where there is an index.
     """
+    if observed.keys() <= desired.keys():
+        return observed, {}
     strangers = [key for key in observed.keys() - desired.keys() if key.registry == "entity"]
     if not strangers:
         return observed, {}

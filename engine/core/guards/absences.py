@@ -45,7 +45,9 @@ def track_absences(
     """
     # A view of all records takes time to build, but is faster to search.
     listed = desired.home.records.keys() if len(absences) > _MANY else desired.home.records
-    if keys is None:
+    if keys is None and known.keys() <= desired.home.records.keys():
+        candidates = set[Key]()
+    elif keys is None:
         candidates = known.keys() - desired.home.records.keys()
     else:
         # One by one, because Python's set operations would visit all records for a few keys.

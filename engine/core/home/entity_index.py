@@ -12,7 +12,7 @@ from engine.core.home.layered import with_changes
 from engine.core.records.record import Entity, Key, Record
 from engine.errors import SourceInvalid
 
-_entity_id, _device_id = attrgetter("entity_id"), attrgetter("device_id")
+_device_id = attrgetter("device_id")
 
 
 class EntityIndex:
@@ -26,13 +26,13 @@ class EntityIndex:
     @classmethod
     def of(cls, records: Mapping[Key, Record]) -> "EntityIndex":
         """The index of all entities among the records. Raises SourceInvalid when two share an entity_id."""
-        entities = {key: record for key, record in records.items() if isinstance(record, Entity)}
-        keys = dict(zip(map(_entity_id, entities.values()), entities, strict=True))
+        entities = [record for record in records.values() if isinstance(record, Entity)]
+        keys = {record.entity_id: key for key, record in records.items() if isinstance(record, Entity)}
         if len(keys) != len(entities):
             holders: dict[str, Key] = {}
-            second = next(e for key, e in entities.items() if holders.setdefault(e.entity_id, key) != key)
+            second = next(e for e in entities if holders.setdefault(e.entity_id, e.key) != e.key)
             raise _held_twice(holders[second.entity_id], second)
-        return cls(keys, Counter(map(_device_id, entities.values())))
+        return cls(keys, Counter(map(_device_id, entities)))
 
     def key_of(self, entity_id: str) -> Key | None:
         """The key of the entity with an entity_id."""

@@ -200,11 +200,16 @@ def make_home(  # noqa: PLR0913 (a value with named parts)
     partly_read: Mapping[Key, frozenset[str]],
     positions: Mapping[Key, int],
 ) -> Home:
-    """The home of these records; those that are listed more than once are set aside. `hashes` are the known ones."""
+    """The home of these records; those that are listed more than once are set aside.
+
+    `hashes` are the known ones, and must not be mutated afterwards.
+    """
     by_key, aside, stand_ins = trusted_records(records, set_aside)
+    if hashes.keys() != by_key.keys():
+        hashes = {key: hashes.get(key) or content_hash(record) for key, record in by_key.items()}
     return Home(
         records=by_key,
-        hashes={key: hashes.get(key) or content_hash(record) for key, record in by_key.items()},
+        hashes=hashes,
         entities=EntityIndex.of(by_key),
         counts=_count(by_key, aside),
         positions=positions,
