@@ -1,4 +1,4 @@
-"""Whether readers may rely on a replica in which deletes wait for their second look."""
+"""Whether readers may rely on a replica in which deletes wait for their second look, or rows were not compared."""
 
 from typing import Any
 
@@ -6,10 +6,12 @@ import pytest
 from msgspec.structs import replace
 
 from engine.core.records.record import Key
+from engine.core.records.set_aside import SetAside
 from engine.core.state.intervals import Freshness
+from engine.core.state.report import Counts
 from engine.core.state.status import ReplicaStatus, why_not_ready
 from engine.core.words import SyncStatus
-from tests.commandline.reports import changed, report
+from tests.commandline.reports import changed, replica, report
 
 FRESHNESS = Freshness(stale_seconds=20.0, unknown_seconds=5.0, unverified_seconds=12.0)
 WAITING = ReplicaStatus("a", SyncStatus.OUT_OF_SYNC, compared_at=99.0, pending=2, pending_since=20.0)
@@ -42,3 +44,25 @@ def test_where_nothing_is_written_no_delete_waits_for_a_second_look() -> None:
     assert (
         why_not_ready(WAITING, observed, 100.0, FRESHNESS) == "it is known to differ in 1 record (1 waiting)"
     )
+
+
+@pytest.mark.parametrize(
+    ("status", "records", "kept", "why"),
+    [
+        # In sync but for rows that account for each other.
+        (WAITING, (WAITS,), 1, None),
+        (WAITING, (WAITS,), 3, "3 rows were not compared"),
+        (replace(WAITING, pending=0, pending_since=None), (), 3, "3 rows were not compared"),
+        (replace(WAITING, pending=0, pending_since=None), (), 1, "1 row was not compared"),
+    ],
+)
+def test_rows_that_were_not_compared_are_the_reason_and_not_zero_changes(
+    status: ReplicaStatus, records: tuple[Any, ...], kept: int, why: str | None
+) -> None:
+    made = report(
+        *records,
+        replicas=(replica("a", status="out_of_sync", counts=Counts(kept=kept)),),
+        set_aside=(SetAside("device", "", "null", "it is null and no object", position=1),),
+    )
+    found = why_not_ready(status, made, 100.0, FRESHNESS)
+    assert found == why or (why is not None and found is not None and found.startswith(why))

@@ -199,6 +199,8 @@ def why_not_ready(
     if wrong:
         counts = ", ".join(f"{count} {outcome}" for outcome, count in wrong.items())
         return f"it is known to differ in {plural(sum(wrong.values()), 'record')} ({counts})"
+    if kept := _too_many_kept(replica, report, is_alone=not left and not replica.pending):
+        return kept
     if left:
         return _why_outdated(replica, now, freshness)
     if replica.pending and not _is_over(replica.pending_since, freshness.unknown_seconds, now):
@@ -206,6 +208,19 @@ def why_not_ready(
     if not replica.pending:
         return "it is known to differ in rows that could not be compared"
     return f"it is known to differ; {plural(replica.pending, 'change')} {'waits' if replica.pending == 1 else 'wait'} to be written"
+
+
+def _too_many_kept(replica: ReplicaStatus, report: Report | None, *, is_alone: bool) -> str | None:
+    """Why rows that were not compared make a replica differ; None if they need not.
+
+    Each row of Home Assistant that was set aside accounts for one of them. `is_alone`: nothing else makes it differ.
+    """
+    reports = report.replicas if report is not None else ()
+    kept = next((found.counts.kept for found in reports if found.replica == replica.replica), 0)
+    if report is None or not (kept > len(report.set_aside) or (kept and is_alone)):
+        return None
+    verb = "was" if kept == 1 else "were"
+    return f"{plural(kept, 'row')} {verb} not compared, because rows of Home Assistant cannot be used; not all can be right"
 
 
 def _why_outdated(replica: ReplicaStatus, now: float, freshness: Freshness) -> str | None:
