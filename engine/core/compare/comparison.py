@@ -155,7 +155,7 @@ def report_records(  # noqa: PLR0913 (how a pass went, by keyword)
         if not may_stand:
             reports.append(_operation_report(comparison, operation, desired, outcome, since))
             continue
-        basis = (outcome, since, comparison.absences.get(key), key in desired.reading.removed, is_trusted)
+        basis = (outcome, since, comparison.absences.get(key), desired.is_reported_gone(key), is_trusted)
         known = before.get(key)
         if known is None or known.operation is not operation or known.basis != basis:
             report = _operation_report(comparison, operation, desired, outcome, since)
@@ -229,6 +229,8 @@ def _why(operation: Operation, desired: Snapshot, comparison: Comparison) -> lis
         key = operation.key
         if key in desired.reading.removed:
             reasons.append("Home Assistant lists it as deleted")
+        elif desired.is_split(key):
+            reasons.append("Home Assistant split it into other devices")
         elif key in comparison.absences:
             since = comparison.missed_at(key)
             reasons.append(

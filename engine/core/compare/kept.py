@@ -39,7 +39,9 @@ def kept_keys(desired: Snapshot, observed: Mapping[Key, str], wanted: Mapping[Ke
     absent = [
         key
         for key in observed
-        if key.registry in registries and key not in desired.home.records and not _is_gone(key, desired)
+        if key.registry in registries
+        and key not in desired.home.records
+        and not desired.is_reported_gone(key)
     ]
     holders = _holders(read([key for key in absent if key.registry == "entity"]))
     kept = {key for key in desired.home.set_aside_keys if key in observed}
@@ -81,10 +83,6 @@ def stand_in(desired: Snapshot, kept: Kept, read: Read) -> Snapshot:
         with suppress(SourceInvalid):
             found.append(make_record(row.key.registry, row.fields))
     return desired.standing_in(found) if found else desired
-
-
-def _is_gone(key: Key, desired: Snapshot) -> bool:
-    return key in desired.reading.removed or (key.registry == "device" and key.id in desired.reading.splits)
 
 
 def _holders(rows: Mapping[Key, StoredRow]) -> dict[str | None, set[Key]]:

@@ -294,7 +294,7 @@ def _empty_registries(desired: Snapshot) -> list[str]:
 
 def _find_certain(keys: Set[Key], plan: Plan, desired: Snapshot) -> set[Key]:
     """The keys whose records Home Assistant itself reports as gone, beyond not listing them."""
-    certain = set(keys & desired.reading.removed) | {Key("device", id_) for id_ in desired.reading.splits}
+    certain = {key for key in keys if desired.is_reported_gone(key)}
     # entity_ids are unique: if another entity has this one's, this one is gone.
     certain |= {o.replaces for o in plan.operations if o.replaces}
     return certain & keys

@@ -59,6 +59,21 @@ class Snapshot(msgspec.Struct, frozen=True, eq=False):
             and not self.reading.unread.leaves_out(key)
         )
 
+    def is_reported_gone(self, key: Key) -> bool:
+        """Whether Home Assistant itself reports that the record is gone: as removed, or as split into others (see `is_split`)."""
+        return key in self.reading.removed or self.is_split(key)
+
+    def is_split(self, key: Key) -> bool:
+        """Whether it is a device that was split into devices that this read lists.
+
+        Home Assistant remembers a split for ever, so a read that lacks its parts may as well lack a device that is there.
+        """
+        parts = self.reading.splits.get(key.id, ()) if key.registry == "device" else ()
+        listed, aside = self.home.records, self.home.set_aside_keys
+        return bool(parts) and all(
+            part in listed or part in aside for part in (Key("device", id_) for id_ in parts)
+        )
+
     def standing_in(self, records: Sequence[Record]) -> "Snapshot":
         """The same moment with values derived as if it had these records, which a replica has and which cannot be read now."""
         return Snapshot(self.home.standing_in(records), self.reading, self.last_seen)

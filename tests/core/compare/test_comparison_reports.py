@@ -164,6 +164,15 @@ def test_a_delete_gives_the_evidence_that_the_record_is_gone() -> None:
     ]
 
 
+def test_a_device_that_was_split_is_not_called_missing() -> None:
+    operation = delete_of(device(1))
+    splits = {device(1).id: (device(2).id,)}
+    assert reasons(operation, snapshot(ENTRY, device(2), splits=splits)) == [
+        "Home Assistant split it into other devices"
+    ]
+    assert reasons(operation, snapshot(ENTRY, splits=splits)) == ["missing from this read for the first time"]
+
+
 def test_a_foreign_row_that_is_pruned_was_not_missed() -> None:
     operation = delete_of(device(1))
     pruned = msgspec.structs.replace(operation.difference, cause=Cause.FOREIGN, applied=None)

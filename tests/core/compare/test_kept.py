@@ -75,13 +75,13 @@ def test_as_many_rows_may_be_right_as_say_nothing_of_themselves() -> None:
 
 def test_a_split_composite_device_is_gone_but_an_entity_with_its_id_is_not() -> None:
     desired = make_snapshot(
-        records=[ENTRY],
+        records=[ENTRY, device(9)],
         taken_at=NOON,
         origin="test",
         registries=frozenset({"config_entry", "device", "entity"}),
         health=RUNNING,
         set_aside=[odd("device"), odd("entity")],
-        splits={device(1).id: ("part",)},
+        splits={device(1).id: (device(9).id,), device(2).id: ("not listed",)},
     )
     namesake = entity(1, id=device(1).id)
     assert kept(desired, device(1), device(2), namesake) == Kept(frozenset({device(2).key, namesake.key}))

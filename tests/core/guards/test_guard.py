@@ -291,6 +291,39 @@ def test_a_composite_split_is_evidence_at_the_first_read() -> None:
     assert (verdict.waiting, verdict.refusals) == ((), ())
 
 
+@pytest.mark.parametrize("parts", [(), ("not listed",), (device(2).id, "not listed"), (device(1).id,)])
+def test_a_split_into_devices_that_are_not_listed_is_an_absence(parts: tuple[str, ...]) -> None:
+    desired = snapshot(ENTRY, device(2), splits={device(1).id: parts})
+    verdict = judge(desired, [ENTRY, device(1), device(2)], Policy())
+    assert [o.key for o in verdict.waiting] == [device(1).key]
+    gone = range(30)
+    lost = snapshot(*HOME[31:], ENTRY, splits={device(n).id: parts for n in gone})
+    verdict = judge(lost, HOME, Policy(), {device(n).key: NOON - 60 for n in gone})
+    assert [r.guard for r in verdict.refusals] == ["delete_ratio"]
+    assert (verdict.allowed, len(verdict.held)) == ((), 30)
+
+
+def test_a_corrupt_store_holds_even_what_home_assistant_reports_as_gone() -> None:
+    parts = [device(101), device(102)]
+    desired = snapshot(
+        *[r for r in ONE_GONE if r.key != device(1).key],
+        *parts,
+        removed=[GONE_KEY],
+        splits={device(1).id: tuple(part.id for part in parts)},
+        health=msgspec.structs.replace(RUNNING, corrupt_stores=("core.device_registry",)),
+    )
+    verdict = judge(desired, [*HOME, *parts], Policy())
+    assert ([r.guard for r in verdict.refusals], verdict.allowed) == (["storage_corruption"], ())
+    assert {o.key for o in verdict.held} == {GONE_KEY, device(1).key}
+
+
+def test_removals_that_home_assistant_reports_are_not_held_for_being_many() -> None:
+    gone = [entity(n).key for n in range(40)]
+    desired = snapshot(*[r for r in HOME if r.key not in gone], removed=gone)
+    verdict = judge(desired, HOME, Policy())
+    assert [o.key for o in verdict.allowed] == sorted(gone)
+
+
 def test_registries_that_were_not_read_lose_nothing() -> None:
     part = snapshot(ENTRY, registries=["config_entry", "area"])
     assert judge(part, HOME).allowed == ()
