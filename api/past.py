@@ -20,6 +20,7 @@ from api.registries.bodies.sync import Sync
 from api.registries.bodies.sync_now import sync_now
 from api.registries.fate import find_fate, missing
 from engine.core.records.record import Key
+from engine.core.spelling import spellings
 from engine.core.state.kept_past import Forgotten
 from engine.core.times import rfc3339
 from engine.errors import SourceInvalid
@@ -76,11 +77,11 @@ async def get_device_history(context: AppContext, request: Request, query: Histo
 
     Also of a device that is gone.
     """
-    id_ = request.path_params["id"]
-    key = Key("device", id_)
-    past = await _past_of_key(context, key, id_, query)
+    asked = request.path_params["id"]
+    key = await _spelled(context, Key("device", asked))
+    past = await _past_of_key(context, key, asked, query)
     sync = await sync_now(context, key)
-    return answer_live(DeviceHistory(id_, *_history_page(past, query), sync))
+    return answer_live(DeviceHistory(key.id, *_history_page(past, query), sync))
 
 
 @route("/api/entities/{id}/history", EntityHistory, statuses=(404, 501, 503))
@@ -93,11 +94,12 @@ async def get_entity_history(context: AppContext, request: Request, query: Histo
     if context.timeline is None:
         raise _no_records()
     row = await context.rows_reader.read(lambda transaction: _entity_row(transaction, asked))
-    if row is None and not await in_timeline(context, lambda timeline: timeline.count(Key("entity", asked))):
+    key = await _spelled(context, Key("entity", asked)) if row is None else Key("entity", row[1] or row[0])
+    if row is None and not await in_timeline(context, lambda timeline: timeline.count(key)):
         # Not a registry id with versions: perhaps a former entity_id.
         fate = await find_fate(context, "entity", asked)
         row = (fate.now_called, fate.id) if fate else None
-    entity_id, id_ = (row[0], row[1] or asked) if row else (None, asked)
+    entity_id, id_ = (row[0], row[1] or row[0] or asked) if row else (None, key.id)
     key = Key("entity", id_)
     past = await _past_of_key(context, key, asked, query)
     sync = await sync_now(context, key, entity_id)
@@ -107,7 +109,16 @@ async def get_entity_history(context: AppContext, request: Request, query: Histo
 def _entity_row(transaction: ReadTransaction, asked: str) -> Row | None:
     """(entity_id, id) of the row with this entity_id, or else with this registry id."""
     rows = transaction.rows("entity", ("id",), [asked])
-    return transaction.row("entity", ("id",), asked) or (rows[0] if rows else None)
+    row = transaction.row("entity", ("id",), asked) or (rows[0] if rows else None)
+    return row or transaction.row("entity", ("id",), transaction.spelled("entity", asked))
+
+
+async def _spelled(context: AppContext, key: Key) -> Key:
+    """The first of the keys with this id, written in any case, that has versions; else the key. Raises Problem 501, ReplicaError."""
+    keys = [Key(key.registry, id_) for id_ in (key.id, *spellings(key.id))]
+    return await in_timeline(
+        context, lambda timeline: next((each for each in keys if timeline.count(each)), key)
+    )
 
 
 class _Past(msgspec.Struct, frozen=True):

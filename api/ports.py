@@ -59,8 +59,11 @@ class ReadTransaction(Protocol):
     def rows(self, registry: str, columns: Sequence[str], ids: Sequence[str], /) -> list[Row]:
         """The existing rows with these registry ids, in any order: the key, then the columns."""
 
+    def spelled(self, registry: str, asked: str, /) -> str:
+        """The key of the one row whose key or registry id is `asked` in another case; else `asked`, without blanks around it."""
+
     def former(self, registry: str, name: str, /) -> Sequence[Former]:
-        """The records that ever had this id or entity_id, as far as feed and tombstones reach."""
+        """The records that ever had this id or entity_id, in any case, as far as feed and tombstones reach."""
 
     def feed_bounds(self) -> tuple[int, int]:
         """The oldest and newest sequence number of the change feed; (0, 0) while it is empty."""

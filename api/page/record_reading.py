@@ -39,6 +39,7 @@ from api.registries.bodies.small import SMALL
 from api.registries.bodies.sync import since_text
 from api.registries.fate import find_fate
 from engine.core.records.record import Key
+from engine.core.spelling import folded
 from engine.core.state.record_verdict import Verdicts
 from engine.core.times import rfc3339
 from engine.errors import EngineError
@@ -112,7 +113,9 @@ async def _find(reader: Reader, registry: str, asked: str, at: datetime | None) 
         reader.context,
         at,
         (*PAST_REGISTRIES, registry),
-        lambda transaction: look(transaction, index_of_rows(transaction), asked),
+        lambda transaction: look(
+            transaction, index_of_rows(transaction), _spelled(transaction, registry, asked)
+        ),
         AskedRecord(registry, asked),
     )
     if found.is_gone:
@@ -145,17 +148,21 @@ def _versions(timeline: Timeline, key: Key) -> tuple[Sequence[PastRevision], int
 
 
 async def _known_as(reader: Reader, registry: str, asked: str) -> str:
-    """The current name or id of the record once known as `asked`; else `asked` itself."""
-    if registry != "entity":
-        return asked
+    """The current name or id of the record once known as `asked`, in any case; else `asked` itself."""
 
-    def has_row(transaction: ReadTransaction, _index: HomeIndex) -> bool:
-        return bool(transaction.row("entity", (), asked) or transaction.rows("entity", (), [asked]))
+    def look(transaction: ReadTransaction, _index: HomeIndex) -> tuple[str, bool]:
+        known = _spelled(transaction, registry, asked)
+        return known, bool(transaction.row(registry, (), known))
 
-    if await reader.read(has_row):
-        return asked
-    fate = await find_fate(reader.context, registry, asked)
-    return asked if fate is None else fate.now_called or fate.id
+    known, has_row = await reader.read(look)
+    fate = None if has_row else await find_fate(reader.context, registry, known)
+    if fate is None or (registry != "entity" and folded(fate.id) != folded(known)):
+        return known
+    return fate.now_called or fate.id
+
+
+def _spelled(transaction: ReadTransaction, registry: str, asked: str) -> str:
+    return asked if transaction.row(registry, (), asked) else transaction.spelled(registry, asked)
 
 
 def _device(transaction: ReadTransaction, index: HomeIndex, id_: str) -> _Found:

@@ -8,6 +8,7 @@ from api.app_context import AppContext
 from api.http.problems import Became, Problem
 from api.ports import ReadTransaction, Timeline
 from engine.core.records.record import Key
+from engine.core.spelling import spellings
 from engine.core.state.fate import Fate, Former, fate_of, recorded_formers
 from engine.core.times import rfc3339
 from engine.errors import EngineError
@@ -15,6 +16,7 @@ from engine.errors import EngineError
 
 async def find_fate(context: AppContext, registry: str, asked: str) -> Fate | None:
     """Its fate according to the rows file and the records; None if it never existed. Raises the rows file's ReplicaError."""
+    asked = asked.strip()
 
     def look(transaction: ReadTransaction) -> list[Former]:
         return list(transaction.former(registry, asked))
@@ -53,4 +55,5 @@ async def missing(context: AppContext, registry: str, asked: str, otherwise: str
 
 def _recorded(timeline: Timeline, registry: str, asked: str) -> list[Former]:
     holders = timeline.holders(asked) if registry == "entity" else ()
-    return list(recorded_formers(asked, [Key(registry, asked)], holders, timeline.newest))
+    keys = [Key(registry, id_) for id_ in spellings(asked)]
+    return list(recorded_formers(asked, keys, holders, timeline.newest))

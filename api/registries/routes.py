@@ -42,9 +42,12 @@ class _NoRow(Exception):
 def _body(
     body: BodyMaker[Any], id_: str, verdicts: Verdicts | None, transaction: ReadTransaction
 ) -> msgspec.Struct | None:
-    row = transaction.row(body.registry.name, body.columns, id_)
-    if row is None and body.registry.name == "entity":
+    name = body.registry.name
+    row = transaction.row(name, body.columns, id_)
+    if row is None and name == "entity":
         row = next(iter(transaction.rows("entity", body.columns, [id_])), None)
+    if row is None:
+        row = transaction.row(name, body.columns, transaction.spelled(name, id_))
     if row is None:
         return None
     made: msgspec.Struct = body.of_row(row, verdicts, places=places_now(transaction))

@@ -15,6 +15,7 @@ from api.registries.bodies.options import served_options
 from engine.core.compare.plan import FieldChange
 from engine.core.records.registries import REGISTRIES
 from engine.core.records.set_aside import SetAside
+from engine.core.spelling import folded
 from engine.core.state.intervals import Freshness
 from engine.core.state.report import (
     SCHEMA_VERSION,
@@ -120,7 +121,7 @@ async def get_drift_record(context: AppContext, request: Request, _query: NoQuer
             404, f"There is no registry {wanted[1][:64]!r}. Known here: {', '.join(sorted(REGISTRIES))}."
         )
     for record in status.report.records if status.report else ():
-        if (record.replica, record.registry, record.key) == wanted:
+        if (record.replica, record.registry, folded(record.key)) == (*wanted[:2], folded(wanted[2])):
             served = served_record(record)
             before = {f.name: f.replica for f in served.fields}
             after = {f.name: f.source for f in served.fields}

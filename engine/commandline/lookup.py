@@ -8,6 +8,7 @@ from engine.core.compare.stored import StoredRow
 from engine.core.counts import plural
 from engine.core.records.record import Key
 from engine.core.records.registries import REGISTRIES
+from engine.core.spelling import folded
 from engine.core.state.fate import Fate, Former, fate_of
 from engine.errors import EngineError
 
@@ -43,29 +44,26 @@ class NotStored(KeyUnknown):
 
 def named_key(text: str) -> Key | None:
     """The key written as REGISTRY/ID, whether or not there is such a record."""
-    registry, slash, id_ = text.partition("/")
+    registry, slash, id_ = text.strip().partition("/")
+    registry = registry.lower()
     return Key(registry, id_) if slash and id_ and registry in REGISTRIES else None
 
 
 def find_key(text: str, rows: Mapping[Key, StoredRow]) -> Key:
     """The key that `text` means: REGISTRY/ID, else an entity_id, else an id, else a name of one record; without an
-    exact match, ignoring case.
+    exact match, in any case. Blanks around it do not count.
 
     Raises KeyUnknown with similar names, or with the candidates.
     """
     key = named_key(text)
     if key is not None and key in rows:
         return key
-    folded = text.casefold()
+    text, wanted = text.strip(), folded(text)
     for matches in (
         [k for k, row in rows.items() if k.registry == "entity" and row.fields.get("entity_id") == text],
         [k for k in rows if k.id == text],
         [k for k, row in rows.items() if text in _names(row)],
-        [
-            k
-            for k, row in rows.items()
-            if folded in (name.casefold() for name in (k.id, str(k), *_names(row)))
-        ],
+        [k for k, row in rows.items() if wanted in map(folded, (k.id, str(k), *_names(row)))],
     ):
         if len(matches) == 1:
             return matches[0]
@@ -114,10 +112,10 @@ def _close(text: str, rows: Mapping[Key, StoredRow]) -> str:
     for key, row in rows.items():
         for name in (str(key), key.id, row.label, row.fields.get("entity_id")):
             if isinstance(name, str):
-                names.setdefault(name.casefold(), key)
-    folded = text.casefold()
-    begin = [name for name in names if name.startswith(folded)] if len(text) >= _BEGINNING_MIN else []
-    close = difflib.get_close_matches(folded, names, n=_LISTED_MAX)
+                names.setdefault(folded(name), key)
+    wanted = folded(text)
+    begin = [name for name in names if name.startswith(wanted)] if len(wanted) >= _BEGINNING_MIN else []
+    close = difflib.get_close_matches(wanted, names, n=_LISTED_MAX)
     keys = list(dict.fromkeys(names[name] for name in (*begin, *close)))
     return (
         f"Did you mean {_listed(keys, rows)}?"

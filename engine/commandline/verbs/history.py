@@ -9,16 +9,15 @@ from engine.commandline.arguments.arguments import Arguments
 from engine.commandline.arguments.loading import load
 from engine.commandline.exit_codes import OK
 from engine.commandline.interruption import Interruption
-from engine.commandline.lookup import NotStored, check_fate, find_fate, find_key, named_key
+from engine.commandline.lookup import NotStored, check_fate, find_fate, find_key
 from engine.commandline.output import emit_json, emit_text
 from engine.commandline.text.record_lines import LINES_MAX, capped
 from engine.commandline.text.safe_text import value_text, visible
 from engine.commandline.text.verdict import verdict_lines
 from engine.commandline.verbs.compared import compared_now
-from engine.commandline.verbs.show import all_rows, formers
+from engine.commandline.verbs.show import all_rows, formers, possible_keys
 from engine.composition.stores import Stores, open_stores
 from engine.core.records.record import Json, Key
-from engine.core.records.registries import REGISTRIES
 from engine.core.records.revision import Revision
 from engine.core.state.record_verdict import RecordVerdict
 from engine.core.state.report import SCHEMA_VERSION
@@ -147,8 +146,7 @@ def check_store(uri: str) -> None:
 
 def _find(stores: Stores, records: Records, text: str) -> Key:
     # A record that is gone from the rows still has its past, so `text` is first tried as a key.
-    key = named_key(text)
-    for candidate in [key] if key else [Key(registry, text) for registry in REGISTRIES]:
+    for candidate in possible_keys(text):
         if records.newest(candidate, 1):
             return candidate
     _, rows = all_rows(stores)

@@ -20,6 +20,7 @@ from engine.composition.stores import Stores, open_stores
 from engine.core.compare.stored import StoredRow
 from engine.core.records.record import Json, Key
 from engine.core.records.registries import REGISTRIES
+from engine.core.spelling import spellings
 from engine.core.state.fate import Former, recorded_formers
 from engine.core.state.record_verdict import RecordVerdict, Verdicts
 from engine.core.state.report import SCHEMA_VERSION
@@ -109,15 +110,22 @@ def find_known(stores: Stores, text: str, rows: Mapping[Key, StoredRow]) -> Key:
 def formers(stores: Stores, text: str) -> list[Former]:
     """The records that were ever known as `text`, according to the rows file and the records store."""
     named = named_key(text)
-    asked = named.id if named else text
+    asked = named.id if named else text.strip()
     found = stores.rows.former(asked)
     records = stores.records
     if records is not None:
-        keys = {named} if named else {Key(registry, text) for registry in REGISTRIES}
+        keys = possible_keys(text)
         # Without the records store, the rows file still answers.
         with suppress(ReplicaError):
             found += recorded_formers(asked, keys, records.holders(asked), records.newest)
     return [former for former in found if named is None or former.key.registry == named.registry]
+
+
+def possible_keys(text: str) -> list[Key]:
+    """The keys that `text` may mean as REGISTRY/ID or as an id, written in any case, whether or not there are such records."""
+    named = named_key(text)
+    registries = (named.registry,) if named else REGISTRIES
+    return [Key(registry, id_) for registry in registries for id_ in spellings(named.id if named else text)]
 
 
 def _has_versions(stores: Stores, key: Key) -> bool:

@@ -9,6 +9,7 @@ from typing import Protocol
 import msgspec
 
 from engine.core.records.record import Json, Key
+from engine.core.spelling import folded
 from engine.core.times import rfc3339
 
 VERSIONS_MAX = 50  # the versions of a record that are searched for its names
@@ -61,15 +62,16 @@ def fate_of(asked: str, formers: Sequence[Former], called: dict[Key, str]) -> Fa
     last = max(borne, key=lambda key: (borne[key], key))
     key = max(borne.keys() & called.keys(), key=lambda key: (borne[key], key), default=last)
     own = [former for former in formers if former.key == key]
-    known_as = asked.removeprefix(f"{key.registry}/")
+    prefix = f"{key.registry}/"
+    known_as = asked[len(prefix) :] if folded(asked).startswith(prefix) else asked
     named = f"{key.registry} {known_as[:255]!r}"
-    if key in called and key.id == known_as:
+    if key in called and folded(key.id) == folded(known_as):
         text = f"The {key.registry} with the id {key.id!r} is {called[key]!r}."
         return Fate("renamed", *key, called[key], None, text)
     if key in called:
         what = "name" if key.registry == "entity" else "id"
         text = f"The {named} has another {what} by now: it is {called[key]!r} (id {key.id})."
-        if last not in called and last.id != asked:
+        if last not in called and folded(last.id) != folded(known_as):
             text += f" Another one had the name after it, and is gone (id {last.id})."
         return Fate("renamed", *key, called[key], None, text)
     ended = [former.ended_at for former in own if former.ended_at is not None]
@@ -114,11 +116,12 @@ def recorded_formers(
 
 def borne_at(asked: str, versions: Iterable[tuple[float, object]]) -> float | None:
     """Up to when a record had the requested name, from its versions: (Unix seconds, name), oldest first; None if it never did."""
-    found, had_it = None, False
+    found, had_it, wanted = None, False, folded(asked)
     for at, name in versions:
-        if had_it or name == asked:
+        has_it = isinstance(name, str) and folded(name) == wanted
+        if had_it or has_it:
             found = at
-        had_it = name == asked
+        had_it = has_it
     return found
 
 

@@ -12,6 +12,7 @@ import msgspec
 
 from engine.core.compare.diff import Cause, Kind
 from engine.core.records.record import Json, Key
+from engine.core.spelling import folded
 from engine.core.state.advice import GUARDS, KINDS, command_for
 from engine.core.state.difference_words import further_reasons, outcome_text, which_side
 from engine.core.state.intervals import Freshness
@@ -102,20 +103,14 @@ class Verdicts:
 
     def missing(self, text: str, registry: str | None = None) -> Key | None:
         """The one record that Home Assistant has under this id, entity_id or name and a replica lacks."""
-        folded = text.casefold()
+        wanted = folded(text)
         keys = [
             key
             for key, records in self._found.items()
             for record in records[:1]
             if record.kind is Kind.MISSING
             and registry in (None, key.registry)
-            and folded
-            in (
-                str(key).casefold(),
-                key.id.casefold(),
-                record.name.casefold(),
-                (record.entity_id or key.id).casefold(),
-            )
+            and wanted in map(folded, (str(key), key.id, record.name, record.entity_id or key.id))
         ]
         return keys[0] if len(keys) == 1 else None
 

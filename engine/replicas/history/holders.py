@@ -9,7 +9,9 @@ Every function works on a connection inside a transaction that the caller holds.
 # ruff: noqa: S608 (names in statements are our own columns; values are bound)
 
 import apsw
+import msgspec
 
+from engine.core.spelling import spellings
 from engine.replicas.sqlite_file.tables import has_table
 
 # CASE, because any program can write there, and every statement that reads a value fails if it is not JSON.
@@ -33,10 +35,11 @@ STATEMENTS = (
     _TRIGGER.format("new", "update"),
 )
 _ALL = "all"
-_ASK = "SELECT id FROM bearers WHERE entity_id = ?"
+_ASK = "SELECT DISTINCT id FROM bearers WHERE entity_id IN (SELECT value FROM json_each(?))"
 _SCAN = (
     "SELECT DISTINCT id FROM records WHERE registry = 'entity'"
-    " AND typeof(payload) = 'text' AND instr(payload, ?) AND json_valid(payload) AND payload ->> 'entity_id' = ?"
+    " AND typeof(payload) = 'text' AND instr(lower(payload), lower(?)) AND json_valid(payload)"
+    " AND payload ->> 'entity_id' IN (SELECT value FROM json_each(?))"
 )
 _READ_IN = (
     f"INSERT INTO bearers SELECT {_ENTITY_ID.format('r')}, r.id, max(r.at_ns) FROM records AS r"
@@ -54,11 +57,12 @@ def make_holders(connection: apsw.Connection, *, is_whole: bool) -> None:
 
 
 def find_holders(connection: apsw.Connection, entity_id: str) -> list[str]:
-    """The ids of the entities that ever had this entity_id, as far as the history reaches."""
+    """The ids of the entities that ever had this entity_id, typed in any case, as far as the history reaches."""
+    wanted = msgspec.json.encode(spellings(entity_id)).decode()
     if _progress(connection) == _ALL:
-        found = connection.execute(_ASK, (entity_id,))
+        found = connection.execute(_ASK, (wanted,))
     else:
-        found = connection.execute(_SCAN, (entity_id, entity_id))
+        found = connection.execute(_SCAN, (entity_id.strip(), wanted))
     return [str(id_) for (id_,) in found]
 
 

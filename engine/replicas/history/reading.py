@@ -14,6 +14,7 @@ import msgspec
 from engine.core.records.record import Device, Entity, Key
 from engine.core.records.registries import REGISTRIES
 from engine.core.records.revision import Revision
+from engine.core.spelling import spellings
 from engine.replicas.history.revisions import TOMBSTONE, revision_of
 
 REVISION = ("at_ns", "registry", "id", "op", "rev", "hash", "payload", "run_id", "ha_version")
@@ -96,7 +97,8 @@ def fetch_edge(fetch: Fetch, at_ns: int) -> int | None:
 def find_record_as_of(
     fetch: Fetch, at_ns: int, registry: str, asked: str, holders: Callable[[], Iterable[str]]
 ) -> dict[Key, Revision]:
-    """The result of `Records.as_of_record`; `holders` are the ids of the entities that ever had `asked` as their entity_id.
+    """The result of `Records.as_of_record`, with `asked` in any case; `holders` are the ids of the entities that ever had it as
+    their entity_id.
 
     Small registries are read completely: areas, floors, labels, categories and config entries. Of devices and entities, only
     those that the record refers to, and for a device also its entities, which it counts.
@@ -109,12 +111,14 @@ def find_record_as_of(
     for few in REGISTRIES:
         if few not in _MANY:
             add(fetch(_REGISTRY_AS_OF, REVISION, (few, at_ns)))
-    keys = {Key(registry, asked)} if registry in _MANY else set()
+    asked_as = spellings(asked) if registry in _MANY else ()
+    keys = {Key(registry, id_) for id_ in asked_as}
     if registry == "entity":
         keys |= {Key("entity", id_) for id_ in holders()}
-    if registry == "device":
-        mentioned = msgspec.json.encode(asked).decode()
-        add(fetch(_MENTIONING_AS_OF, REVISION, ("entity", at_ns, mentioned)))
+    for id_ in asked_as if registry == "device" else ():
+        if fetch(_KEY_AS_OF, REVISION, (registry, id_, at_ns)):
+            mentioned = msgspec.json.encode(id_).decode()
+            add(fetch(_MENTIONING_AS_OF, REVISION, ("entity", at_ns, mentioned)))
     looked_for: set[Key] = set()
     while keys:
         for key in keys:

@@ -56,6 +56,8 @@ class Lookup:
         that field have the name in their payload; of those only the window of live records is read, which begins at
         `window_start_ns`.
         """
+        # Home Assistant's entity_ids are in lower case.
+        entity_id = entity_id.strip().lower()
         if entity_id == NONE:
             return []
         start_ns = max(0, now_ns - HOLDERS_NS)

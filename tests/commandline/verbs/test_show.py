@@ -1,6 +1,7 @@
 """`reconcile show KEY`."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import apsw
@@ -12,7 +13,7 @@ from engine.core.times import Instant
 from tests.api.registries.test_fate import DELETED, LOST, fill
 from tests.commandline.homes import Home
 from tests.commandline.in_process import Reconcile
-from tests.homes import NOON, entity
+from tests.homes import NOON, device, entity
 
 
 def test_a_record_is_shown_with_version_last_applied_and_derived_values(mirror: Reconcile) -> None:
@@ -112,6 +113,35 @@ def test_a_record_without_a_row_is_shown_with_its_fate(former: Reconcile, text: 
     code, out, err = former("show", text)
     assert (code, out) == (1, "")
     assert reported in err
+
+
+@pytest.mark.parametrize(
+    "spell",
+    [str.upper, str.capitalize, lambda text: f"\t{text.upper()} "],
+    ids=["upper", "capital", "blanks"],
+)
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("light.new", f"entity/{entity(1).id}"),
+        (entity(1).id, f"entity/{entity(1).id}"),
+        (f"entity/{entity(1).id}", f"entity/{entity(1).id}"),
+        ("light.old", f"entity/{entity(1).id}"),
+        (str(device(1).name), str(device(1).key)),
+        ("light.deleted", "was deleted at 2026-11-23T12:01:00.000Z"),
+        (DELETED.id, "was deleted at 2026-11-23T12:01:00.000Z"),
+        (f"entity/{DELETED.id}", "was deleted at 2026-11-23T12:01:00.000Z"),
+        ("light.lost", "was not deleted since"),
+    ],
+)
+def test_case_and_blanks_do_not_matter(
+    former: Reconcile, text: str, found: str, spell: Callable[[str], str]
+) -> None:
+    answer = former("show", spell(text))
+    assert found in answer.out + answer.err
+    history = former("history", spell(text))
+    assert (history.code, history.err) == (0, "")
+    assert history.out == former("history", text).out
 
 
 @pytest.mark.parametrize(

@@ -16,26 +16,32 @@ FORMER_MAX = 50
 
 def _entity_id(column: str) -> str:
     # Another program may have written text that is not JSON; most JSON does not contain the name at all.
-    return f"(instr({column}, :name) AND json_valid({column}) AND {column} ->> 'entity_id' = :name)"
+    return (
+        f"(instr(lower({column}), lower(:name)) AND json_valid({column})"
+        f" AND {column} ->> 'entity_id' = :name COLLATE NOCASE)"
+    )
 
 
 # A device that a newer core split has been stored under the id of one of its parts since.
-_MOVED = "(op = 'u' AND registry = 'device' AND instr(before, :name) AND json_valid(before) AND before ->> 'id' = :name)"
+_MOVED = (
+    "(op = 'u' AND registry = 'device' AND instr(lower(before), lower(:name)) AND json_valid(before)"
+    " AND before ->> 'id' = :name COLLATE NOCASE)"
+)
 _FEED = (
     "SELECT registry, id, max(seq), changed_at FROM reconcile_changes WHERE (:registry IS NULL OR registry = :registry)"
-    f" AND (id = :name OR {_entity_id('before')} OR {_entity_id('after')} OR {_MOVED})"
+    f" AND (id = :name COLLATE NOCASE OR {_entity_id('before')} OR {_entity_id('after')} OR {_MOVED})"
     " GROUP BY registry, id ORDER BY 3 DESC LIMIT :limit"
 )
 _NEWEST = "SELECT op, changed_at, cause FROM reconcile_changes WHERE registry = ? AND id = ? ORDER BY seq DESC LIMIT 1"
 _TOMBSTONES = (
     "SELECT registry, id, deleted_at, cause FROM reconcile_tombstones"
     " WHERE (:registry IS NULL OR registry = :registry)"
-    f" AND (id = :name OR {_entity_id('payload')}) ORDER BY deleted_at DESC LIMIT :limit"
+    f" AND (id = :name COLLATE NOCASE OR {_entity_id('payload')}) ORDER BY deleted_at DESC LIMIT :limit"
 )
 
 
 def find_former(connection: apsw.Connection, name: str, registry: str | None = None) -> list[Former]:
-    """The records that were known as `name`, in one registry or all; at most FORMER_MAX of each kind."""
+    """The records that were known as `name`, in any case, in one registry or all; at most FORMER_MAX of each kind."""
     found, asked = _find(connection, name, registry), {name}
     # A record with a new id may have been renamed since.
     while len(asked) < FORMER_MAX and (later := _device_ids(found) - asked):

@@ -9,6 +9,7 @@ text column is returned as text, missing columns and tables are empty.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import apsw
@@ -27,6 +28,7 @@ from engine.replicas.rows.queries.revision_cache import (
     remember,
 )
 from engine.replicas.rows.queries.search_texts import read_texts, with_all
+from engine.replicas.rows.queries.spelled_keys import spelled_key
 
 Row = tuple[Any, ...]
 Filter = tuple[str, str | bool]
@@ -173,11 +175,14 @@ class RowsTransaction:
     def keyed(self, registry: str, columns: Sequence[str], keys: Sequence[str]) -> list[Row]:
         """The rows with these keys, in the order of the keys; missing ones are omitted."""
         wanted = msgspec.json.encode(list(keys)).decode()
-        found = self._read(
-            registry, columns, f"{KEYS[registry]} IN (SELECT value FROM json_each(?))", (wanted,)
-        )
-        rows = {row[0]: row for row in found}
+        condition = f"{KEYS[registry]} IN (SELECT value FROM json_each(?))"
+        rows = {row[0]: row for row in self._read(registry, columns, condition, (wanted,))}
         return [rows[key] for key in keys if key in rows]
+
+    def spelled(self, registry: str, asked: str) -> str:
+        """The key of the one row whose key or registry id is `asked` in another case; else `asked`, without blanks around it."""
+        read, keys = partial(self._read, registry, ()), partial(self.keys, registry, ())
+        return spelled_key(registry, asked, read, keys)
 
     def former(self, registry: str, name: str) -> list[Former]:
         """The records that ever had this id or entity_id, as far as feed and tombstones reach."""
