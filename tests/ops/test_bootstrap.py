@@ -184,7 +184,10 @@ def test_the_tests_of_real_servers_run_when_they_are_asked_for(checkout: Checkou
     assert "'--hypothesis-profile', 'fast'" in quick.stdout
     assert "hypothesis" not in checkout.run("ops/test", RECONCILE_TEST_LONG="1").stdout
     assert "'not real_server and not optional_server', '--ignore', 'tests/real'" in quick.stdout
-    assert whole.stdout == f"['--numprocesses', 'auto', '--dist', 'loadgroup'] {checkout.directory}\n"
+    assert (
+        whole.stdout
+        == f"['--numprocesses', 'auto', '--dist', 'loadgroup', '--max-worker-restart', '0'] {checkout.directory}\n"
+    )
 
 
 def test_nothing_is_written_outside_the_checkout(checkout: Checkout, tmp_path: Path) -> None:

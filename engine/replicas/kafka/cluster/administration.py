@@ -13,7 +13,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     ResourceType,
 )
 
-from engine.replicas.kafka.cluster.clients import ClusterClients
+from engine.replicas.kafka.cluster.clients import ClusterClients, end_admin
 from engine.replicas.kafka.log import Cluster
 from engine.replicas.kafka.topics import TopicNames, TopicState, settings_of
 
@@ -160,11 +160,12 @@ class Administration:
             self._clients.check(deadline, tried=tried)
             # A client keeps asking the leader that it knows; a new client finds the current leader.
             self._client().poll(_RETRY_SECONDS)
-            self._admin = None
+            self.close()
 
     def close(self) -> None:
-        """Close the client."""
-        self._admin = None
+        """Close the client. The next call opens another one."""
+        admin, self._admin = self._admin, None
+        end_admin(admin)
 
     def _client(self) -> AdminClient:
         if self._admin is None:
@@ -182,7 +183,7 @@ class Administration:
                 isinstance(answer, KafkaError) and answer.code() in _UNHEARD for answer in found.values()
             ):
                 return found
-            self._admin = None
+            self.close()
         return found
 
     def _settings(self, topics: Collection[str]) -> dict[str, Mapping[str, str] | None]:

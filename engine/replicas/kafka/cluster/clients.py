@@ -3,6 +3,10 @@
 librdkafka retries until a call's timeout and reports the reason only to a callback. Waiting is pointless when the user is
 refused, or when no broker is left. librdkafka reports the latter also while it switches from a broker that is down to another
 one, so that report counts only after a moment.
+
+A client must end in a thread of this program, by `close()` or `end_admin`. Otherwise Python's garbage collector may find it while
+it runs in one of librdkafka's own threads, as an `AdminClient` makes it, and librdkafka then aborts the process (2.16.1,
+2026-11-29). An error that is kept refers to every variable of the calls that raised it, so leaving a client alone is not enough.
 """
 
 import logging
@@ -56,11 +60,15 @@ class ClusterClients:
         return self._made(Consumer, more)
 
     def producer(self, **more: object) -> Producer:
-        """A client that writes. Raises SettingsError."""
+        """A client that writes. Raises SettingsError.
+
+        `Producer.close` waits without limit for an open transaction to be aborted. A transactional one ends with its last
+        reference instead, so only an attribute may refer to it, and no variable.
+        """
         return self._made(Producer, more)
 
     def admin(self) -> AdminClient:
-        """A client that describes and creates topics. Raises SettingsError."""
+        """A client that describes and creates topics; `end_admin` ends it. Raises SettingsError."""
         return self._made(AdminClient, {})
 
     def forget(self) -> None:
@@ -136,6 +144,13 @@ class ClusterClients:
             self._down_at = self._clock() if self._down_at is None else self._down_at
         else:
             self._reason = error
+
+
+def end_admin(admin: AdminClient | None) -> None:
+    """Close the connections of a client that is no longer used, and end its threads."""
+    if admin is not None:
+        with admin:  # it has no method that ends it
+            pass
 
 
 def _result(future: "Future[Any]") -> Any:

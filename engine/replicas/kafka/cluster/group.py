@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import TimeoutError as NotYetError
+from contextlib import closing
 from functools import partial
 from threading import Event
 from typing import Any, NamedTuple
@@ -129,6 +130,9 @@ class _Member:
         self._lease = self._begin_lease()
         consumer = self._consumer()
         try:
+            consumer.subscribe(
+                [self._names.sites], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked
+            )
             while not stop.is_set() and self._lease.renew():
                 message = consumer.poll(_POLL_SECONDS)
                 self._membership.metadata = consumer.consumer_group_metadata()
@@ -146,18 +150,18 @@ class _Member:
 
     def _prepare_topics(self) -> None:
         address = self._access.address
-        administration = Administration(self._clients, self._names, 0, self._names.fleet)
-        found = administration.describe()
-        check_topics(self._names, found, address.partitions, address.setting)
-        check_user(self._names, found)
-        others = (self._names.of("statuses"), self._names.of("partition/0"))
-        workers = group_of(self._names)
-        administration.check_groups((workers, *others), joined=workers)
-        if missing := [topic for topic in self._names.fleet if topic not in found]:
-            administration.create(missing, partitions=address.partitions, replicas=address.replicas)
+        with closing(Administration(self._clients, self._names, 0, self._names.fleet)) as administration:
+            found = administration.describe()
+            check_topics(self._names, found, address.partitions, address.setting)
+            check_user(self._names, found)
+            others = (self._names.of("statuses"), self._names.of("partition/0"))
+            workers = group_of(self._names)
+            administration.check_groups((workers, *others), joined=workers)
+            if missing := [topic for topic in self._names.fleet if topic not in found]:
+                administration.create(missing, partitions=address.partitions, replicas=address.replicas)
 
     def _consumer(self) -> Consumer:
-        consumer = self._clients.consumer(
+        return self._clients.consumer(
             **{
                 "client.id": self._worker,
                 "group.id": group_of(self._names),
@@ -168,10 +172,6 @@ class _Member:
                 "auto.offset.reset": "latest",
             }
         )
-        consumer.subscribe(
-            [self._names.sites], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked
-        )
-        return consumer
 
     def _assigned(self, consumer: Consumer, places: Sequence[TopicPartition]) -> None:
         self._membership.metadata = consumer.consumer_group_metadata()

@@ -92,7 +92,8 @@ class PartitionReader:
 
     def _slow_down(self) -> None:
         """Follow with few requests from now on; new messages still arrive at once."""
-        hurried, self._tail, self._is_hurried = self._tail, self._consumer(_IDLE_MS), False
+        slow = self._consumer(_IDLE_MS)
+        hurried, self._tail, self._is_hurried = self._tail, slow, False
         self._tail.assign([TopicPartition(t, self._partition, at) for t, at in self._positions.items()])
         if hurried is not None:
             hurried.close()

@@ -41,7 +41,7 @@ class ClusterSiteTopic:
 
     def send(self, messages: Sequence[Outgoing]) -> None:
         """See `SiteTopic`."""
-        producer = self._producer = self._producer or self._made()
+        producer = self._producer = self._producer or self._made_producer()
         for partition, message in messages:
             try:
                 producer.produce(
@@ -95,12 +95,17 @@ class ClusterSiteTopic:
         if producer is not None:
             with suppress(KafkaException):
                 producer.purge(blocking=False)
+            producer.close()
         if consumer is not None:
             consumer.close()
 
     def _take(self, seconds: float) -> list[Arrived]:
-        consumer = self._consumer = self._consumer or self._opened()
-        found = []
+        if self._consumer is None:
+            self._consumer = self._made_consumer()
+            self._consumer.assign(
+                [TopicPartition(self.name, n, OFFSET_BEGINNING) for n in range(self.partitions)]
+            )
+        consumer, found = self._consumer, []
         while messages := consumer.consume(_AT_ONCE, timeout=seconds):
             for message in messages:
                 error, partition = message.error(), message.partition()
@@ -117,8 +122,8 @@ class ClusterSiteTopic:
         self._clients.check(None, tried=_READ)
         return found
 
-    def _opened(self) -> Consumer:
-        consumer = self._clients.consumer(
+    def _made_consumer(self) -> Consumer:
+        return self._clients.consumer(
             **{
                 "group.id": self._group,
                 "enable.auto.commit": False,
@@ -129,10 +134,8 @@ class ClusterSiteTopic:
                 "queued.max.messages.kbytes": 8_192,
             }
         )
-        consumer.assign([TopicPartition(self.name, n, OFFSET_BEGINNING) for n in range(self.partitions)])
-        return consumer
 
-    def _made(self) -> Producer:
+    def _made_producer(self) -> Producer:
         return self._clients.producer(
             **{
                 "enable.idempotence": True,  # keeps the order of one home's messages

@@ -12,7 +12,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-d
 
 from engine.replicas.kafka.cluster.access import Access
 from engine.replicas.kafka.cluster.administration import Administration
-from engine.replicas.kafka.cluster.clients import ClusterClients
+from engine.replicas.kafka.cluster.clients import ClusterClients, end_admin
 from engine.replicas.kafka.cluster.failures import AWAY
 from engine.replicas.kafka.cluster.reading import READING, entry_of
 from engine.replicas.kafka.messages import PlacedEntry
@@ -61,6 +61,7 @@ class WholeTopics:
     def follow(self, positions: Mapping[Place, int]) -> None:
         """Read these partitions, each from an offset."""
         self.positions = dict(positions)
+        self._end_consumer()
         self._consumer = self._clients.consumer(**_SETTINGS, **{"group.id": self._group})
         # The first offset that still exists need not be 0.
         self._consumer.assign(
@@ -99,7 +100,9 @@ class WholeTopics:
         self._ask(IsolationLevel.READ_UNCOMMITTED)
 
     def _ask(self, level: IsolationLevel) -> None:
-        if self._asked or self._admin is None:
+        if self._asked:
+            self._end_admin()
+        if self._admin is None:
             self._admin = self._clients.admin()
         asked = {TopicPartition(*place): OffsetSpec.latest() for place in self.positions}  # type: ignore[no-untyped-call]
         found = self._admin.list_offsets(
@@ -121,7 +124,7 @@ class WholeTopics:
         found = self._clients.results(self._admin, asked, tried=_TRIED)
         for answer in found.values():
             if isinstance(answer, KafkaError):
-                self._admin = None
+                self._end_admin()
                 raise self._clients.error(answer, tried=_TRIED)
         # Without a leader a partition has an offset below 0.
         ends = {place: answer.offset for place, answer in found.items()}
@@ -140,12 +143,21 @@ class WholeTopics:
 
     def close(self) -> None:
         """Close the connections."""
-        if self._consumer is not None:
-            self._consumer.close()
-        self._consumer = self._admin = None
-        self._asked = {}
+        self._end_consumer()
+        self._end_admin()
         self._administration.close()
         self._clients.forget()
+
+    def _end_consumer(self) -> None:
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            consumer.close()
+
+    def _end_admin(self) -> None:
+        """Close the client that asks for ends. What it was asked is never answered."""
+        admin, self._admin = self._admin, None
+        self._asked = {}
+        end_admin(admin)
 
     def _taken(self, messages: Iterable[Message]) -> tuple[list[PlacedEntry], bool]:
         entries: list[PlacedEntry] = []

@@ -29,13 +29,15 @@ class ClusterFleet:
 
     def topics(self) -> dict[str, TopicState]:
         """The existing topics of the fleet."""
-        return self._administration.describe()
+        with closing(self._administration):
+            return self._administration.describe()
 
     def create(self, topics: Sequence[str]) -> None:
         """Create topics."""
-        self._administration.create(
-            topics, partitions=self._address.partitions, replicas=self._address.replicas
-        )
+        with closing(self._administration):
+            self._administration.create(
+                topics, partitions=self._address.partitions, replicas=self._address.replicas
+            )
 
     def said(self) -> KnownSites:
         """The processes' reports about the homes and themselves."""
@@ -50,9 +52,10 @@ class ClusterFleet:
 
     def workers(self) -> tuple[Worker, ...]:
         """The members of the consumer group; empty if the group does not exist."""
-        admin, group, tried = self._clients.admin(), group_of(self.names), "list the members of the group"
-        asked = admin.describe_consumer_groups([group], request_timeout=self._clients.timeout_seconds)
-        found = self._clients.results(admin, asked, tried=tried)[group]
+        group, tried = group_of(self.names), "list the members of the group"
+        with self._clients.admin() as admin:
+            asked = admin.describe_consumer_groups([group], request_timeout=self._clients.timeout_seconds)
+            found = self._clients.results(admin, asked, tried=tried)[group]
         if isinstance(found, KafkaError):
             if found.code() == KafkaError.GROUP_ID_NOT_FOUND:
                 return ()

@@ -54,18 +54,19 @@ class PartitionWriter:
         self._partition = partition
         self._writer = writer
         self._membership = membership
-        self._producer: Producer | None = None
+        self._producer: Producer | None = None  # nothing else refers to it: see `ClusterClients.producer`
+        self._is_writer = False
 
     @property
     def is_open(self) -> bool:
         """Whether there is a usable writer."""
-        return self._producer is not None
+        return self._is_writer
 
     def take_over(self, batch_bytes: int | None) -> None:
         """Become the writer. `batch_bytes` is the largest batch that the topics accept, if known."""
         self.close()
         seconds = self._clients.timeout_seconds
-        producer = self._clients.producer(
+        self._producer = self._clients.producer(
             **{
                 "transactional.id": self._writer,
                 "transaction.timeout.ms": int(1000 * max(_TRANSACTION_SECONDS_MIN, 2 * seconds)),
@@ -80,14 +81,17 @@ class PartitionWriter:
         )
         tried = "be written"
         try:
-            self._wait(producer, partial(producer.init_transactions, _STEP_SECONDS), tried)
+            self._wait(lambda: self._client.init_transactions(_STEP_SECONDS), tried)
             if self._membership is not None:
-                self._prove(producer, self._membership)
+                self._prove(self._membership)
+            self._is_writer = True
         except KafkaException as error:
             raise self._clients.error(error.args[0], tried=tried) from error
-        self._producer = producer
+        finally:
+            if not self._is_writer:
+                self.close()
 
-    def _prove(self, producer: Producer, membership: Membership) -> None:
+    def _prove(self, membership: Membership) -> None:
         """Write as a member of the group. Raises KafkaException when the brokers do not know the member.
 
         The offset that this commits is never read. While members join and leave, a proof becomes invalid within moments.
@@ -95,31 +99,33 @@ class PartitionWriter:
         deadline, tried = self._clients.deadline(), "be written"
         place = TopicPartition(membership.topic, self._partition, 0)
         while True:
-            producer.begin_transaction()
-            send = partial(producer.send_offsets_to_transaction, [place], membership.metadata, _STEP_SECONDS)
+            self._client.begin_transaction()
             try:
-                self._wait(producer, send, tried)
-                self._wait(producer, partial(producer.commit_transaction, _STEP_SECONDS), tried)
+                self._wait(
+                    lambda: self._client.send_offsets_to_transaction(
+                        [place], membership.metadata, _STEP_SECONDS
+                    ),
+                    tried,
+                )
+                self._wait(lambda: self._client.commit_transaction(_STEP_SECONDS), tried)
             except KafkaException as error:
                 is_late = error.args[0].code() == KafkaError.ILLEGAL_GENERATION
-                if not is_late or self._clients.is_over(deadline) or not self._abort(producer):
+                if not is_late or self._clients.is_over(deadline) or not self._abort():
                     raise
-                producer.poll(_STEP_SECONDS)
+                self._client.poll(_STEP_SECONDS)
             else:
                 return
 
     def commit(self, messages: Sequence[Message]) -> list[int]:
         """Write messages in one transaction; returns their offsets. Also raises TooLarge."""
-        producer = self._producer
-        assert producer is not None, "take_over() must come first"
         offsets: list[int] = [-1] * len(messages)
         refused: set[bytes] = set()
         done = partial(_note_delivery, offsets, refused, messages)
         try:
-            producer.begin_transaction()
+            self._client.begin_transaction()
             for number, message in enumerate(messages):
-                self._produce(producer, message, partial(done, number))
-            self._wait(producer, partial(producer.commit_transaction, _STEP_SECONDS), "be written")
+                self._produce(message, partial(done, number))
+            self._wait(lambda: self._client.commit_transaction(_STEP_SECONDS), "be written")
         except KafkaException as error:
             # Not aborted: the next writer ends the open transaction. Under load a process was seen to die of "BUG: Invalid transaction
             # state transition" (2.16.1, 2026-11-29), as librdkafka does when an abort follows a commit that timed out.
@@ -134,18 +140,22 @@ class PartitionWriter:
 
     def close(self) -> None:
         """Close the writer and drop its uncommitted messages."""
-        producer, self._producer = self._producer, None
-        if producer is not None:
+        self._is_writer = False
+        if self._producer is not None:
             with suppress(KafkaException):
-                producer.purge(blocking=False)
+                self._producer.purge(blocking=False)
+            self._producer = None
 
-    def _produce(
-        self, producer: Producer, message: Message, done: Callable[[KafkaError | None, Delivered], None]
-    ) -> None:
+    @property
+    def _client(self) -> Producer:
+        assert self._producer is not None, "take_over() must come first"
+        return self._producer
+
+    def _produce(self, message: Message, done: Callable[[KafkaError | None, Delivered], None]) -> None:
         deadline = self._clients.deadline()
         while True:
             try:
-                producer.produce(
+                self._client.produce(
                     message.topic,
                     value=message.value,
                     key=message.key,
@@ -154,7 +164,7 @@ class PartitionWriter:
                     on_delivery=done,
                 )
             except BufferError:  # too many messages are waiting already
-                producer.poll(_STEP_SECONDS)
+                self._client.poll(_STEP_SECONDS)
                 self._clients.check(deadline, tried="be written")
             except KafkaException as error:
                 if error.args[0].code() in TOO_LARGE:
@@ -163,7 +173,7 @@ class PartitionWriter:
             else:
                 return
 
-    def _wait(self, producer: Producer, step: Callable[[], None], tried: str) -> None:
+    def _wait(self, step: Callable[[], None], tried: str) -> None:
         """Repeat a step until it does not time out. Raises KafkaException for any other failure."""
         deadline = self._clients.deadline()
         while True:
@@ -174,15 +184,15 @@ class PartitionWriter:
                 is_final = found.fatal() or found.txn_requires_abort() or self._clients.is_over(deadline)
                 if is_final or not (found.retriable() or found.code() in _LATER):
                     raise
-                producer.poll(0)  # lets the callback report what is wrong with the connections
+                self._client.poll(0)  # lets the callback report what is wrong with the connections
                 self._clients.check(None, tried=tried)
             else:
                 self._clients.note_answer()
                 return
 
-    def _abort(self, producer: Producer) -> bool:
+    def _abort(self) -> bool:
         try:
-            producer.abort_transaction(self._clients.timeout_seconds)
+            self._client.abort_transaction(self._clients.timeout_seconds)
         except KafkaException:
             return False
         return True
