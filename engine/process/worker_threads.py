@@ -94,5 +94,7 @@ def _done(work: Callable[[], T]) -> tuple[T | None, BaseException | None]:
     """The work's result, or its exception."""
     try:
         return work(), None
+    except StopIteration as error:  # a future refuses it, and whoever awaits the work would wait for ever
+        return None, RuntimeError(f"the work raised {error!r}")
     except BaseException as error:  # noqa: BLE001 (it is raised where the work is awaited)
         return None, error

@@ -5,6 +5,7 @@ import gc
 import threading
 import weakref
 from collections.abc import AsyncIterator
+from functools import partial
 
 import anyio
 import anyio.lowlevel
@@ -64,6 +65,11 @@ async def test_work_at_the_same_time_has_threads_of_its_own(workers: WorkerThrea
         async with anyio.create_task_group() as tasks:
             for _ in range(5):
                 tasks.start_soon(workers.run, together.wait)
+
+
+async def test_an_exhausted_iterator_is_an_error_and_no_endless_wait(workers: WorkerThreads) -> None:
+    with anyio.fail_after(_LONG), pytest.raises(RuntimeError, match="StopIteration"):
+        await workers.run(partial(next, iter(())))
 
 
 async def test_cancelled_waiting_ends_with_the_work(workers: WorkerThreads) -> None:
