@@ -1,7 +1,6 @@
 """A real broker behind TLS, with users and rights: the documented permissions suffice, and a missing one is named in one sentence."""
 
 import re
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from functools import partial
@@ -15,15 +14,15 @@ from engine.claims import Claim, LastingClaim
 from engine.errors import EngineError, ReplicaRejected, SettingsError
 from engine.replicas.kafka.address import parse_address
 from engine.replicas.kafka.cluster.access import Access
-from engine.replicas.kafka.cluster.group import GroupOwnership
 from engine.replicas.kafka.cluster.log import home_log
 from engine.replicas.kafka.cluster.workers import ClusterFleet
 from engine.replicas.kafka.doctor import examine_kafka
-from engine.replicas.kafka.open import open_kafka, open_shared
+from engine.replicas.kafka.open import open_kafka
 from engine.replicas.kafka.topics import TopicNames
 from engine.secret import Secret
 from tests.fakes.world import MemoryLedger
 from tests.real.kafka_home import HOME
+from tests.real.kafka_member import member_of
 from tests.real.kafka_secured import (
     PASSWORD,
     USER,
@@ -112,14 +111,7 @@ async def test_the_documented_rights_are_all_that_is_needed(broker: SecuredBroke
         held.remove(claim)
 
     troubles: list[EngineError] = []
-    member = GroupOwnership(
-        access,
-        "worker",
-        session_seconds=6,
-        clock=time.monotonic,
-        on_trouble=troubles.append,
-        share=partial(open_shared, access, verify_seconds=3600),
-    )
+    member = member_of(access, troubles.append)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(member.run, gain, lose)
         with anyio.fail_after(60):

@@ -1,9 +1,7 @@
 """No client of librdkafka outlives its use, even if the error that ended it is kept. See `ClusterClients` for what happens otherwise."""
 
-import time
 from collections.abc import Callable
 from contextlib import closing, suppress
-from functools import partial
 from pathlib import Path
 
 import anyio
@@ -13,14 +11,13 @@ from engine.claims import Claim
 from engine.errors import EngineError, ReplicaError
 from engine.replicas.kafka.address import parse_address
 from engine.replicas.kafka.cluster.access import Access
-from engine.replicas.kafka.cluster.group import GroupOwnership
 from engine.replicas.kafka.cluster.log import ClusterLog, home_log
 from engine.replicas.kafka.cluster.site_topic import ClusterSiteTopic
 from engine.replicas.kafka.cluster.whole_topics import WholeTopics
 from engine.replicas.kafka.cluster.workers import ClusterFleet
 from engine.replicas.kafka.messages import Message
-from engine.replicas.kafka.open import open_shared
 from engine.replicas.kafka.sites.site_topic import Outgoing
+from tests.real.kafka_member import member_of
 
 pytestmark = [pytest.mark.real_server, pytest.mark.slow]
 # Nothing listens there: every call fails after a second.
@@ -145,14 +142,7 @@ async def test_no_client_of_a_member_outlives_its_attempt(left: Callable[[], set
 
     async def ignore(_claim: Claim) -> None: ...
 
-    member = GroupOwnership(
-        NOWHERE,
-        "worker",
-        session_seconds=6,
-        clock=time.monotonic,
-        on_trouble=note,
-        share=partial(open_shared, NOWHERE, verify_seconds=3600),
-    )
+    member = member_of(NOWHERE, note)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(member.run, ignore, ignore)
         with anyio.fail_after(60):

@@ -1,9 +1,7 @@
 """A real broker that refuses this user a consumer group: reported before anything is read or written."""
 
-import time
 from collections.abc import Iterator
 from contextlib import closing
-from functools import partial
 
 import anyio
 import pytest
@@ -11,13 +9,12 @@ import pytest
 from engine.claims import Claim
 from engine.errors import EngineError, ReplicaRejected
 from engine.replicas.kafka.cluster.access import Access
-from engine.replicas.kafka.cluster.group import GroupOwnership
 from engine.replicas.kafka.cluster.log import home_log
 from engine.replicas.kafka.cluster.whole_topics import WholeTopics
 from engine.replicas.kafka.cluster.workers import ClusterFleet
 from engine.replicas.kafka.doctor import examine_kafka
-from engine.replicas.kafka.open import open_shared
 from engine.replicas.kafka.topics import TopicNames
+from tests.real.kafka_member import member_of
 from tests.real.kafka_secured import Right, SecuredBroker, secured_kafka_or_skip
 from tests.real.test_kafka_access import DESCRIBE, EVERY, GROUP, TOPIC, access_to, reconcile
 
@@ -44,14 +41,7 @@ async def test_a_forbidden_group_is_reported_before_anything_is_read(
     async def never(_claim: Claim) -> None:
         raise AssertionError
 
-    member = GroupOwnership(
-        access,
-        "worker",
-        session_seconds=6,
-        clock=time.monotonic,
-        on_trouble=troubles.append,
-        share=partial(open_shared, access, verify_seconds=3600),
-    )
+    member = member_of(access, troubles.append)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(member.run, never, never)
         with anyio.fail_after(30):
