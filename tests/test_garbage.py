@@ -33,6 +33,7 @@ def keep_failure() -> None:
         sys.last_value = error
 
 
+@pytest.mark.slow
 def test_objects_held_by_a_failed_test_are_closed_silently(unraisable: list[str]) -> None:
     assert not has_failed()
     keep_failure()
@@ -43,6 +44,7 @@ def test_objects_held_by_a_failed_test_are_closed_silently(unraisable: list[str]
     assert unraisable == []
 
 
+@pytest.mark.slow
 def test_else_a_test_that_makes_many_objects_fails_for_it(unraisable: list[str]) -> None:
     keep_failure()
     del sys.last_value  # as pytest does before the call of the next

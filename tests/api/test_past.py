@@ -49,6 +49,7 @@ FILTERS = {
 }
 
 
+@pytest.mark.slow
 async def test_then_is_shown_as_now_would_be(sample: tuple[Path, Report]) -> None:
     async with api_over(*sample, timeline=await timeline_of_sample()) as api:
         for name, queries in FILTERS.items():

@@ -5,6 +5,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from engine.core.counts import plural
 
 ROOT = Path(__file__).parents[2]
@@ -24,6 +26,7 @@ def test_a_noun_follows_its_number() -> None:
     assert plural(1_005, "version", ",") == "1,005 versions"
 
 
+@pytest.mark.slow
 def test_no_sentence_counts_without_it() -> None:
     """An f-string with a number that may be 1 before a plural. "3 of 7 records" counts the 7 and a constant is no 1."""
     found = [

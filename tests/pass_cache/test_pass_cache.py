@@ -97,6 +97,7 @@ def test_a_snapshot_made_of_a_recalled_one_equals_a_new_one_and_comes_back(
     check_equal(recall(reopened(encode(later, cache))), later)
 
 
+@pytest.mark.slow
 @given(homes(), st.randoms(use_true_random=False))
 def test_lists_in_any_order_survive_a_round_trip_with_and_without_an_earlier_cache(
     records: list[Record], random: Random

@@ -120,6 +120,7 @@ async def check(client: httpx.AsyncClient, url: str, error: EngineError) -> None
         assert answer.headers["content-type"].startswith(("application/problem+json", "text/html")), url
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", first_quick(KINDS))
 async def test_a_homes_routes_answer_each_error(sample: tuple[Path, Report], kind: type[EngineError]) -> None:
     error = made(kind)

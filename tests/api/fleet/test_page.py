@@ -35,6 +35,7 @@ def links(page: Markup) -> list[str]:
     return [element["href"] for element in page.all("a")]
 
 
+@pytest.mark.slow
 async def test_homes_are_counted_and_the_worst_come_first(view: MemoryView) -> None:
     page = await shown(view, "/")
     assert page.text_of("homes-title") == "1 of 3 homes in sync"

@@ -183,6 +183,7 @@ async def test_a_place_that_is_gone_is_a_reset(served: Served) -> None:
         await stream.connection.aclose()
 
 
+@pytest.mark.slow
 async def test_a_reader_that_is_too_slow_is_reset(served: Served) -> None:
     stuck = await (await served.stream()).started()
     served.change(300, bytes_each=60_000)
@@ -210,6 +211,7 @@ async def test_a_client_that_vanishes_frees_its_place(served: Served) -> None:
     await eventually(lambda: served.api.feed.streams == 0)
 
 
+@pytest.mark.slow
 async def test_a_client_that_takes_nothing_is_dropped(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -40,6 +40,7 @@ async def collect(api: Api, name: str, limit: int, **query: str) -> list[dict[st
     return rows
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", first_quick(LISTS))
 async def test_pages_hold_every_row_exactly_once_with_any_limit(
     name: str, sample: tuple[Path, Report]

@@ -67,6 +67,7 @@ def test_a_change_is_in_the_timeline(mirror: Reconcile, home: Home) -> None:
     assert versions[1]["fields"]["name_by_user"] == "Renamed"
 
 
+@pytest.mark.slow
 def test_since_when_a_record_is_real_is_what_show_says(mirror: Reconcile, home: Home) -> None:
     mirror()
     home.rename_device("Renamed")

@@ -20,6 +20,7 @@ from tests.service_process import ROOT, Service, get, poll
 SNAPSHOTS = 6
 
 
+@pytest.mark.slow
 def test_a_snapshot_and_its_restore_report_their_results(
     mirror: Reconcile, home: Home, reconcile: Reconcile
 ) -> None:

@@ -30,6 +30,7 @@ def test_a_run_stands_between_its_markers(stand: Stand) -> None:
     assert times == sorted(set(times))
 
 
+@pytest.mark.slow
 def test_two_hundred_changes_are_two_data_requests(stand: Stand) -> None:
     stand.reconcile(*HOME, *(entity(n) for n in range(10, 160)))
     stand.wire.bodies.clear()

@@ -143,6 +143,7 @@ def test_refused_lines_are_isolated_and_the_others_stored(
     assert len(bench.wire.bodies) <= 25 * len(bad)
 
 
+@pytest.mark.slow
 def test_when_all_lines_are_refused_the_search_ends(bench: Bench) -> None:
     bench.wire.before_write = refusing(set(range(5000)))
     refusals = bench.sender.send([line(n) for n in range(5000)])

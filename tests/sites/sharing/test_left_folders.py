@@ -78,6 +78,7 @@ def test_a_home_that_is_kept_again_and_a_file_that_is_none_are_left_alone(state:
     assert (state / "one" / "rows.db").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.anyio
 @pytest.mark.parametrize(
     ("days", "is_elsewhere", "goes"), [(3, True, True), (3, False, False), (0, True, False)]

@@ -143,6 +143,7 @@ async def test_an_entity_without_an_extended_row_is_read_from_the_list(
     assert "aliases" in snapshot.home.partly_read[key]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", ["2024.3.3", "2026.11.0"])
 async def test_without_a_version_the_aliases_show_their_form(version: str, tmp_path: Path) -> None:
     folder = DATA / version / "rich"

@@ -165,6 +165,7 @@ def test_where_more_changed_all_is_read(stores: Stores, change: Callable[[Stores
         check(read(remembered, now, at), now, at)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", first_quick(range(4)))
 def test_after_any_change_of_the_files(stores: Stores, seed: int) -> None:
     random, remembered = Random(seed), RememberedFiles("test")

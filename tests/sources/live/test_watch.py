@@ -306,6 +306,7 @@ async def test_a_reported_removal_is_evidence_in_a_full_read_too(is_taken: bool)
         assert (await home.watch.read(quiet)).reading.removed == frozenset()
 
 
+@pytest.mark.slow
 async def test_registries_without_events_in_an_old_core_are_listed_at_each_heartbeat() -> None:
     answers = copy.deepcopy(fake_answers(DATA / "2024.3.3" / "rich"))
     times = iter(range(1000))

@@ -60,6 +60,7 @@ def found(access: Access, said: str = "its words") -> tuple[str, str]:
     return ("", "") if finding is None else finding
 
 
+@pytest.mark.slow
 def test_each_kind_of_certificate_has_a_sentence_of_its_own(certificates: Path) -> None:
     authority, other = str(certificates / "ca.pem"), str(certificates / "other.pem")
     with listener(certificates / "expired.pem") as server:

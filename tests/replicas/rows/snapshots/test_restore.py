@@ -69,6 +69,7 @@ def test_a_restore_brings_back_the_content_and_keeps_the_replaced_one(rows: Path
     assert sorted(path.name for path in tmp_path.iterdir()) == ["rows.db", KEPT, "snapshot.db"]
 
 
+@pytest.mark.slow
 def test_nothing_that_was_kept_is_lost_to_a_second_restore(rows: Path, tmp_path: Path) -> None:
     later = content(rows)
     kept = [restore_rows(tmp_path / "snapshot.db", rows, NOON).kept for _ in range(3)]
@@ -121,6 +122,7 @@ def test_where_there_is_no_file_one_is_made(rows: Path, tmp_path: Path) -> None:
     assert oldest > newest + 1  # although the end of the lost file is not known
 
 
+@pytest.mark.slow
 def test_a_damaged_file_is_moved_aside(rows: Path, tmp_path: Path) -> None:
     rows.write_bytes(b"not a database" * 1000)
     rows.with_name("rows.db-wal").write_bytes(b"its log")

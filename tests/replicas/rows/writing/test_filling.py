@@ -40,6 +40,7 @@ def test_a_fill_writes_the_same_as_row_by_row(tmp_path: Path, monkeypatch: pytes
     assert filled == _written(tmp_path / "written.db", desired)
 
 
+@pytest.mark.slow
 @settings(max_examples=at_most(25), deadline=None)
 @given(homes(), st.integers(1, 3))
 def test_any_home_that_was_filled_is_in_sync(records: list[Record], batch: int) -> None:
