@@ -183,7 +183,6 @@ async def test_a_place_that_is_gone_is_a_reset(served: Served) -> None:
         await stream.connection.aclose()
 
 
-@pytest.mark.slow
 async def test_a_reader_that_is_too_slow_is_reset(served: Served) -> None:
     stuck = await (await served.stream()).started()
     served.change(300, bytes_each=60_000)
