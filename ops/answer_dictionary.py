@@ -30,6 +30,8 @@ REPORT = {
         "state": "Home Assistant's own state, such as `RUNNING`; null in files that do not have it",
         "records": "records that it has",
         "registries": "registries that were read and compared; null when nothing was",
+        "backup_at": "when the backup was made that was read; null for any other source",
+        "note": "why that is not the date in the backup; null otherwise",
     },
     "ReplicaReport": {
         "replica": "`sqlite`, `history`, `influxdb` or `kafka`",
@@ -81,6 +83,7 @@ REPORT = {
         "since": "when the difference began, or was found first; null when that is not known",
         "why": "why it differs, is foreign or is to be deleted, as sentences",
         "entity_id": "the entity_id of an entity",
+        "waits_for_backup": "whether what is `waiting` waits for a newer backup, and not for a second look",
     },
     "FieldChange": {
         "name": "the field",

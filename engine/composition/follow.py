@@ -56,7 +56,7 @@ def make_service(  # noqa: PLR0913 (by keyword)
         )
         for replica in stores.replicas
     ]
-    source = open_followed_source(loaded, times, stores, resources)
+    source = open_followed_source(loaded, times, stores, resources, times.calendar)
     memory = _memory_of(source, stores, resources) if mode == Mode.APPLY else None
     return Service(
         Informer(resources.wrap(source), settings.loop, draw, lambda *_: None, memory),

@@ -69,7 +69,7 @@ async def reconcile_once(
             source: Source = open_records_source(stores, times)
             replicas = [stores.rows]
         else:
-            source = open_source(loaded, times, stores)
+            source = open_source(loaded, times, stores, calendar=times.calendar)
         remembered = RememberingSource(source) if options.mode == Mode.DRIFT else None
         asked, cache, calendar = remembered or source, PassCacheFile(stores.rows.path), times.calendar
         made = Reconciler(asked, replicas, stores.rows, times, progress, calendar=calendar, cache=cache)

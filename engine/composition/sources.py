@@ -4,11 +4,13 @@ Imports of adapters are local, because each brings its library and most commands
 """
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from engine.composition.resources import Resources
 from engine.composition.source_names import RECORDS_URI, no_source, no_token
 from engine.composition.stores import Clock, Stores
+from engine.core.guards.look import Calendar
 from engine.core.home.snapshot import Snapshot
 from engine.errors import ReplicaError, SettingsError
 from engine.ports import Progress, Source
@@ -21,6 +23,7 @@ def open_source(
     clock: Clock = time.time,
     stores: Stores | None = None,
     resources: Resources = Resources(),  # noqa: B008 (immutable)
+    calendar: Callable[[], Calendar] = Calendar,
 ) -> Source:
     """The source that `source.uri` names. Raises SettingsError when it names none.
 
@@ -50,9 +53,8 @@ def open_source(
     if scheme == "backup":
         from engine.sources.files.backup import BackupSource
 
-        return BackupSource(
-            Path(rest), key=loaded.backup_key.reveal(), clock=clock, offload=resources.source_files
-        )
+        key, offload = loaded.backup_key.reveal(), resources.source_files
+        return BackupSource(Path(rest), key=key, clock=clock, calendar=calendar, offload=offload)
     if scheme == "capture":
         from engine.sources.files.capture import CaptureSource
 
@@ -94,6 +96,7 @@ def open_followed_source(
     clock: Clock = time.time,
     stores: Stores | None = None,
     resources: Resources = Resources(),  # noqa: B008 (immutable)
+    calendar: Callable[[], Calendar] = Calendar,
 ) -> Source:
     """The source, followed live by its events, or by polling its files. Raises SettingsError for one that cannot be followed."""
     if loaded.settings.source.uri == RECORDS_URI:
@@ -101,7 +104,7 @@ def open_followed_source(
             "The source `records` restores the rows in one pass; a service follows Home Assistant.",
             "Run `reconcile --source records`, or let source.uri name Home Assistant.",
         )
-    source = open_source(loaded, clock, stores, resources)
+    source = open_source(loaded, clock, stores, resources, calendar)
     if source.can_be_followed:
         return source
     from engine.sources.files.polling import Polled, PollingSource

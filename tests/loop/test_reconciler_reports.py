@@ -175,6 +175,16 @@ async def test_waiting_to_confirm_deletes_shows_as_progress_and_counts_from_the_
     assert stand.slept == [60.0], "nothing waits"
 
 
+async def test_to_confirm_deletes_a_backup_is_not_read_again(stand: Stand) -> None:
+    """It shows the same moment, so a record would not be missed for longer than before."""
+    await stand.run(snapshot(*HOME))
+    backup = snapshot(*HOME[:-1], at=NOON + 20).read_as(is_frozen=True)
+    report = await stand.run(backup, confirm_deletes=True)
+    assert stand.slept == []
+    assert {(r.outcome, r.waits_for_backup) for r in report.records} == {("waiting", True)}
+    assert report.source.backup_at == report.compared_at
+
+
 @pytest.mark.parametrize("mode", [Mode.APPLY, Mode.OBSERVE])
 async def test_a_comparison_is_applied_in_one_call_in_apply_mode(stand: Stand, mode: Mode) -> None:
     await stand.run(snapshot(*HOME))

@@ -10,6 +10,7 @@ from api.page.sparkline import Sparkline
 from api.page.wording import count_text, replica_in_sentence, replica_text
 from engine.core.compare.plan import Action
 from engine.core.records.set_aside import SetAside
+from engine.core.state.difference_words import awaited_text
 from engine.core.state.intervals import Freshness
 from engine.core.state.report import open_keys, open_records
 from engine.core.state.status import (
@@ -30,7 +31,7 @@ _WORDS = {
 }
 _KEPT_OPEN = {
     Outcome.REPORTED: ("foreign row is left alone", "foreign rows are left alone"),
-    Outcome.WAITING: ("delete waits for a second look", "deletes wait for a second look"),
+    Outcome.WAITING: ("delete waits for {awaited}", "deletes wait for {awaited}"),
     Outcome.OBSERVED: ("difference is only observed", "differences are only observed"),
     Outcome.FAILED: ("change could not be written", "changes could not be written"),
     Outcome.PLANNED: ("change waits to be written", "changes wait to be written"),
@@ -180,15 +181,14 @@ def _named(replicas: list[str]) -> str:
 def _differences(status: Status) -> str:
     counts = {outcome: len(open_keys(status.report, outcome)) for outcome in _KEPT_OPEN}
     # Changes that depend on a delete wait with it.
-    counts[Outcome.WAITING] = len(
-        {
-            (record.registry, record.key)
-            for record in open_records(status.report)
-            if record.outcome == Outcome.WAITING and record.action is Action.DELETE
-        }
-    )
+    waiting = {
+        (record.registry, record.key): awaited_text(record)
+        for record in open_records(status.report)
+        if record.outcome == Outcome.WAITING and record.action is Action.DELETE
+    }
+    counts[Outcome.WAITING], awaited = len(waiting), next(iter(waiting.values()), "")
     parts = [
-        f"{counts[outcome]:,} {words[counts[outcome] != 1]}"
+        f"{counts[outcome]:,} {words[counts[outcome] != 1].format(awaited=awaited)}"
         for outcome, words in _KEPT_OPEN.items()
         if counts[outcome]
     ]

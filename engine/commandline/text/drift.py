@@ -50,6 +50,7 @@ def render_drift(report: Report, form: DriftText) -> str:
             group = sorted_by_key([r for r in records if word_of(r) == word])
             lines += capped([_block(r, form) for r in group], is_full=form.is_full)
         lines.append("")
+    lines += [visible(report.source.note, 500), ""] if report.source.note else []
     lines += set_aside_lines(report, form.paint, is_full=form.is_full)
     if refused := refusal_lines(report, form.paint):
         lines += [*refused, ""]

@@ -19,6 +19,7 @@ from engine.commandline.text.forgotten_lines import ForgottenLines
 from engine.commandline.text.library_records import LibraryRecords
 from engine.commandline.text.log_limit import RepeatLimit
 from engine.commandline.text.safe_text import value_text, visible
+from engine.core.state.difference_words import awaited_text
 from engine.core.state.intervals import Freshness
 from engine.core.state.report import RecordReport, ReplicaReport, Report
 from engine.core.state.status import SourceStatus, Status, replica_status, why_not_ready
@@ -78,6 +79,7 @@ def set_up_logging(stream: TextIO, *, format_: str, level: str) -> logging.Logge
 
 
 _HELD_BYTES_MAX = 4 * 2**20
+_Failure = tuple[str, str]  # subject and message
 
 
 class ReportLines:
@@ -90,9 +92,8 @@ class ReportLines:
         self._logger = logger
         self._open: dict[str, set[tuple[str, ...]]] = {}  # records that still differ, by replica
         self._refusals: dict[str, dict[GuardName, str]] = {}  # message by guard, by replica
-        self._failures: dict[
-            str, set[tuple[str, str]]
-        ] = {}  # subject and message, by the replica of the pass
+        self._failures: dict[str, set[_Failure]] = {}  # by the replica of the pass
+        self._note: str | None = None  # about the source
 
     def log(self, report: Report) -> None:
         """Log the news in the report of a pass."""
@@ -104,20 +105,16 @@ class ReportLines:
             if replica.note:
                 fields = {"replica": replica.replica, "reason": replica.note}
                 self._logger.warning("note about a store", extra={"fields": fields})
+        if report.source.note and report.source.note != self._note:
+            fields = {"source": report.source.uri, "reason": report.source.note}
+            self._logger.warning("note about the source", extra={"fields": fields})
+        self._note = report.source.note
         self._log_errors(report)
 
     def _log_records(self, replica: str, records: list[RecordReport]) -> None:
         before = self._open.get(replica, set())
-        left, new = set[tuple[str, ...]](), list[RecordReport]()
-        for record in records:
-            if record.outcome == Outcome.APPLIED:
-                new.append(record)
-                continue
-            identity = _identity(record)
-            left.add(identity)
-            if identity not in before:
-                new.append(record)
-        self._open[replica] = left
+        new = [r for r in records if r.outcome == Outcome.APPLIED or _identity(r) not in before]
+        self._open[replica] = {_identity(r) for r in records if r.outcome != Outcome.APPLIED}
         sentences = list(map(_sentence, new))
         summary = Counter(sentences)
         for record, sentence in zip(new, sentences, strict=True):
@@ -144,10 +141,10 @@ class ReportLines:
 
     def _log_errors(self, report: Report) -> None:
         of = ",".join(replica.replica for replica in report.replicas)
-        before = set[tuple[str, str]]().union(*self._failures.values())
+        before = set[_Failure]().union(*self._failures.values())
         self._failures[of] = {(error.subject, error.message) for error in report.errors}
         # A store may fail in the passes of several replicas: the rows file is also the ledger of the others.
-        now = set[tuple[str, str]]().union(*self._failures.values())
+        now = set[_Failure]().union(*self._failures.values())
         for error in report.errors:
             if (error.subject, error.message) not in before:
                 failed = {"subject": error.subject, "reason": error.message, "hint": error.hint}
@@ -264,11 +261,12 @@ def _level(record: RecordReport) -> int:
 def _sentence(record: RecordReport) -> str:
     if record.outcome == Outcome.APPLIED:
         return "drift healed" if record.cause in ("drift", "conflict") else "change written"
-    return _OPEN.get(record.outcome, "difference found").format(record)
+    if record.outcome == Outcome.WAITING:
+        return f"{record.action} waits for {awaited_text(record)}"
+    return "change held back" if record.outcome == Outcome.HELD else "difference found"
 
 
 _HELD = ("any change would be held back", "changes held back")
-_OPEN = {Outcome.HELD: "change held back", Outcome.WAITING: "{0.action} waits for a second look"}
 
 
 def _fields(record: RecordReport) -> dict[str, object]:

@@ -27,11 +27,12 @@ from engine.commandline.text.set_aside_lines import (
     set_aside_lines,
 )
 from engine.core.compare.plan import Action
+from engine.core.state.difference_words import awaited_text
 from engine.core.state.report import RecordReport, RefusalReport, ReplicaReport, Report
+from engine.core.times import rfc3339
 from engine.core.words import Mode, Outcome
 
 _REMARKS = {
-    Outcome.WAITING: "waits for a second look",
     Outcome.HELD: "held back by a guard",
     Outcome.FAILED: Outcome.FAILED,
 }
@@ -70,6 +71,7 @@ def render_plan(report: Report, form: PlanText) -> str:
         lines = [_source_line(report), "", *lines]
     lines += set_aside_lines(report, form.paint, is_full=form.is_full)
     lines += refusal_lines(report, form.paint)
+    lines += [visible(report.source.note, 500)] if report.source.note else []
     lines += [f"{r.replica}: {visible(r.note, 500)}" for r in report.replicas if r.note]
     lines += _waiting_lines(report, form)
     lines += _foreign_lines(report)
@@ -133,10 +135,16 @@ def _groups(records: list[RecordReport], form: PlanText) -> list[str]:
 
 def _block(record: RecordReport, paint: Paint) -> list[str]:
     return [
-        headline(record, paint, _REMARKS.get(record.outcome, "")),
+        headline(record, paint, _remark(record)),
         *map(field_line, record.fields),
         *(f"      {visible(reason)}" for reason in record.why),
     ]
+
+
+def _remark(record: RecordReport) -> str:
+    if record.outcome == Outcome.WAITING:
+        return f"waits for {awaited_text(record)}"
+    return _REMARKS.get(record.outcome, "")
 
 
 def _without_known(records: list[RecordReport], printed: list[RecordReport]) -> list[RecordReport]:
@@ -160,7 +168,13 @@ def _waiting_lines(report: Report, form: PlanText) -> list[str]:
         return []
     count = len({(r.registry, r.key) for r in waiting})
     verb = "waits" if count == 1 else "wait"
-    summary = f"{plural(count, 'delete')} {verb} for a second look:"
+    summary = f"{plural(count, 'delete')} {verb} for {awaited_text(waiting[0])}:"
+    if waiting[0].waits_for_backup:
+        first = max(r.since or report.compared_at for r in waiting)
+        return [
+            f"{summary} one that was made after {rfc3339(first + form.confirm_seconds)} and lacks {'it' if count == 1 else 'them'} too. "
+            "Reading this one again confirms nothing; to delete now, run with RECONCILE_PLAN__DELETE_CONFIRM_SECONDS=0."
+        ]
     waited = min(report.compared_at - r.since if r.since else 0.0 for r in waiting)
     left = math.ceil(max(form.confirm_seconds - waited, 1))
     if report.mode == Mode.APPLY:

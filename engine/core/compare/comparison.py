@@ -190,6 +190,7 @@ def _operation_report(
         applied_hash=difference.applied,
         since=instant(since),
         why=tuple(_why(operation, desired, comparison)),
+        waits_for_backup=outcome == Outcome.WAITING and desired.reading.is_frozen,
     )
 
 

@@ -11,6 +11,8 @@ import msgspec
 PLAUSIBLE_SINCE = 1_793_491_200.0
 # The resolution of the uptime: some systems count hundredths of a second.
 _RESOLUTION_SECONDS = 0.02
+# In place of a boot: the clock of Home Assistant, which dates backups.
+_HOME_ASSISTANT = "home assistant"
 
 
 class Look(msgspec.Struct, frozen=True):
@@ -42,8 +44,11 @@ class Calendar(msgspec.Struct, frozen=True):
         """Convert a time of this process to the wall clock as it is set now."""
         return at + self.shift
 
-    def look(self, at: float) -> Look:
-        """The look at a time of this process."""
+    def look(self, at: float, *, is_dated: bool = False) -> Look:
+        """The look at a time of this process; with `is_dated`, at one that comes from Home Assistant's clock."""
+        if is_dated:
+            # This machine's uptime tells nothing of it: it may even have booted since.
+            return Look(self.wall(at), _HOME_ASSISTANT, self.wall(at))
         uptime = None if self.booted_at is None else at - self.booted_at
         return Look(self.wall(at), self.boot, uptime)
 

@@ -38,6 +38,8 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     unread: Unread = Unread()
     known_true_at: float | None = None  # up to when it has every change, if not `taken_at`
     earlier_lists: Mapping[str, float] = {}  # last listing of registries not listed at `taken_at`
+    is_frozen: bool = False  # a backup: reading it again shows the same moment
+    note: str | None = None  # what is odd about when it was taken
 
     @property
     def true_at(self) -> float:
@@ -46,6 +48,11 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
         It is before `taken_at` if a later look at a part of the home did not cover the rest.
         """
         return self.taken_at if self.known_true_at is None else self.known_true_at
+
+    @property
+    def is_dated(self) -> bool:
+        """Whether `taken_at` is a date that Home Assistant's clock gave."""
+        return self.is_frozen and self.note is None
 
     def listed_at(self, registry: str) -> float:
         """When a registry was last read in full, Unix seconds: missing records were missed then, not later."""

@@ -135,18 +135,19 @@ WHOSE_CHANGE: dict[Cause, str] = {
     Cause.CONFLICT: "both sides changed since the engine last wrote it; Home Assistant wins",
     Cause.FOREIGN: "a foreign row, pruned as asked",
 }
-# The rest of the sentence on the next step, by the outcome of the last pass; {done} is written, moved or deleted.
+# The rest of the sentence on the next step, by the outcome of the last pass; {done} is written, moved or deleted,
+# {awaited} a second look or a newer backup.
 OUTCOMES: dict[Outcome, str] = {
     Outcome.PLANNED: "will be {done} with the next pass",
     Outcome.HELD: "held back by a guard",
-    Outcome.WAITING: "will be deleted when a second look confirms that it is gone (plan.delete_confirm_seconds)",
+    Outcome.WAITING: "will be deleted when {awaited} confirms that it is gone (plan.delete_confirm_seconds)",
     Outcome.OBSERVED: "not {done}: only observing (plan.mode)",
     Outcome.FAILED: "could not be {done}; it is tried again",
     Outcome.REPORTED: "left alone; plan.prune_foreign = true would delete it",
 }
 # The same for a change that depends on a delete which waits.
 WAITS_FOR_DELETE = (
-    "will be {done} when a second look confirms a delete that it depends on (plan.delete_confirm_seconds)"
+    "will be {done} when {awaited} confirms a delete that it depends on (plan.delete_confirm_seconds)"
 )
 # The command for an outcome that determines more than the kind of difference does.
 _COMMANDS = {

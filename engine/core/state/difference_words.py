@@ -34,7 +34,12 @@ def outcome_text(record: RecordReport) -> str:
     text = OUTCOMES.get(record.outcome, record.outcome)
     if record.outcome == Outcome.WAITING and record.action is not Action.DELETE:
         text = WAITS_FOR_DELETE
-    return text.format(done=done_word(record))
+    return text.format(done=done_word(record), awaited=awaited_text(record))
+
+
+def awaited_text(record: RecordReport) -> str:
+    """What confirms a waiting delete."""
+    return "a newer backup" if record.waits_for_backup else "a second look"
 
 
 def further_reasons(record: RecordReport) -> list[str]:

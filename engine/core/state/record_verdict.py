@@ -235,6 +235,8 @@ def _next(record: RecordReport, refusal: RefusalReport | None, count: int) -> st
 def _command(state: State, record: RecordReport, refusal: RefusalReport | None) -> str | None:
     if refusal is not None:
         return refusal.command or GUARDS[refusal.guard].command
+    if record.waits_for_backup:
+        return None
     return command_for(state, record.outcome if record.cause is not Cause.FOREIGN else None)
 
 

@@ -29,6 +29,8 @@ class SourceReport(msgspec.Struct, frozen=True):
     state: str | None = None
     records: int = 0
     registries: tuple[str, ...] | None = None  # those that were read and compared; null: none
+    backup_at: Instant | None = None  # the moment that a backup shows; null: it is no backup
+    note: str | None = None  # what is odd about that moment
 
     def has_read(self, registry: str) -> bool:
         """Whether the registry was read and compared, according to the report."""
@@ -100,6 +102,7 @@ class RecordReport(msgspec.Struct, frozen=True):
     since: Instant | None
     why: tuple[str, ...] = ()
     entity_id: str | None = None
+    waits_for_backup: bool = False  # a waiting delete, or a change for one, that only a newer backup confirms
 
 
 class ReplicaReport(msgspec.Struct, frozen=True):

@@ -18,6 +18,7 @@ from engine.core.counts import plural
 from engine.core.records.record import Key
 from engine.core.state.intervals import Freshness
 from engine.core.state.report import Report, open_records, without_many_applied
+from engine.core.times import rfc3339
 from engine.core.words import Mode, Outcome, SyncStatus, combined_status
 
 # Why a finding no longer counts.
@@ -244,6 +245,8 @@ def why_unknown(replica: ReplicaStatus) -> str:
         return "unknown: another program may have written to it, and nothing was compared since"
     if replica.unread_since is not None:
         return f"unknown: {_UNREAD}"
+    if replica.report is not None and (made_at := replica.report.source.backup_at) is not None:
+        return f"unknown: the backup was made at {rfc3339(made_at)}, and what Home Assistant changed since then is not in it"
     return f"unknown: {_OLD}"
 
 

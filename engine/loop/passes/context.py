@@ -56,7 +56,8 @@ class PassContext:
     @property
     def look(self) -> Look:
         """The look at Home Assistant: when it was read, by the wall clock and the uptime."""
-        return self.calendar.look(self.desired.reading.taken_at)
+        reading = self.desired.reading
+        return self.calendar.look(reading.taken_at, is_dated=reading.is_dated)
 
     @property
     def wall_now(self) -> float:

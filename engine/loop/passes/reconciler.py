@@ -100,7 +100,7 @@ class Reconciler:
             read = sightings.add(await self._source.read(self._progress))
         context, passes = await self._compare(read, options, {}, warm_start)
         waiting = set[Key]().union(*(one.waiting_keys for one in passes))
-        if options.confirm_deletes and waiting:
+        if options.confirm_deletes and waiting and not read.reading.is_frozen:
             first_missed = dict.fromkeys(waiting, context.look)
             self._progress("waiting to confirm deletes", 0, None)
             await self._sleep(options.policy.delete_confirm_seconds)

@@ -96,8 +96,8 @@ class ReplicaPass:
 
     @property
     def confirmed_by(self) -> float | None:
-        """The earliest time (Unix seconds) at which a read of Home Assistant confirms a waiting delete; None if none waits."""
-        if self.comparison is None:
+        """The earliest time (Unix seconds) at which a read of Home Assistant confirms a waiting delete; None if none does."""
+        if self.comparison is None or self._desired.reading.is_frozen:
             return None
         look, policy = self._context.look, self._context.options.policy
         wait = partial(wait_seconds, now=look, confirm=policy.delete_confirm_seconds)

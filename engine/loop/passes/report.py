@@ -43,6 +43,8 @@ def report_pass(context: PassContext, passes: Sequence[ReplicaPass], started: fl
         health.state,
         len(desired.home.records),
         tuple(registry for registry in REGISTRIES if registry in desired.reading.registries),
+        backup_at=Instant(context.read_at) if desired.reading.is_frozen else None,
+        note=desired.reading.note,
     )
     replicas = [replica for replica, _ in parts]
     seconds = context.clock() - started

@@ -18,7 +18,9 @@ from functools import partial
 from pathlib import Path
 from typing import IO
 
+from engine.core.guards.look import Calendar
 from engine.core.home.snapshot import Snapshot
+from engine.core.times import rfc3339
 from engine.errors import SourceInvalid, SourceRefused
 from engine.files.signature import signature_of
 from engine.pass_cache.contents import Cache
@@ -45,6 +47,8 @@ _GZIP_MAGIC = b"\x1f\x8b"
 _TAR_MAGIC, _TAR_MAGIC_OFFSET = b"ustar", 257
 _SECURETAR_MAGIC = b"SecureTar"
 _BLOCK_BYTES = 512
+# Less is no date in the future: no two machines' clocks show the same.
+_CLOCKS_DIFFER_SECONDS = 1.0
 
 _REMEDY = "Make another backup, or let source.uri name the configuration folder with storage:DIR."
 _KEY_REMEDY = (
@@ -55,7 +59,9 @@ _KEY_REMEDY = (
 
 
 class BackupSource(Source):
-    """Reads a backup. `clock` gives Unix seconds, used for a backup without a date; `key` opens an encrypted one."""
+    """Reads a backup. `clock` gives Unix seconds, used for a backup without a date that can be believed; `calendar`
+    converts its times to the wall clock, by which backups are dated; `key` opens an encrypted one.
+    """
 
     def __init__(
         self,
@@ -63,8 +69,11 @@ class BackupSource(Source):
         *,
         key: str = "",
         clock: Callable[[], float] = time.time,
+        calendar: Callable[[], Calendar] = Calendar,
         offload: Offload = to_thread,
     ) -> None:
+        self._calendar = calendar
+        self._note: str | None = None  # about the date of the last read
         self._file = file
         self._key = key
         self._offload = offload
@@ -86,7 +95,7 @@ class BackupSource(Source):
         return self._remembered.has_learned()
 
     def learned(self) -> Learned | None:
-        """What the last read learned; None for a backup that needs a key, and for one without a date."""
+        """What the last read learned; None for a backup that needs a key, and for one whose date cannot be believed."""
         return self._remembered.learned() if self._is_lasting else None
 
     def look(self) -> object:
@@ -97,7 +106,7 @@ class BackupSource(Source):
             return None
 
     async def read(self, progress: Progress) -> Snapshot:
-        """Read the backup; the snapshot has the backup's date.
+        """Read the backup; the snapshot has the backup's date, or that of its first read if the backup's cannot be believed.
 
         Raises SourceRefused when it is encrypted and the key does not open it, SourceInvalid when it is damaged or
         not a backup, SourceUnavailable when the file cannot be read.
@@ -105,6 +114,10 @@ class BackupSource(Source):
         return await self._offload(partial(self._read, progress))
 
     def _read(self, progress: Progress) -> Snapshot:
+        return self._read_home(progress).read_as(is_frozen=True, note=self._note)
+
+    def _read_home(self, progress: Progress) -> Snapshot:
+        read_at = self._clock()
         try:
             with open_regular_file(self._file) as opened:
                 answers = {"archive": self._digest(opened)}
@@ -131,13 +144,12 @@ class BackupSource(Source):
             ) from error
         except OSError as error:
             raise reading_failed(str(self._file), error) from error
-        return self._remembered.read(
-            files,
-            answers,
-            ha_version=info.ha_version,
-            taken_at=self._taken_at(info),
-            origin=self.origin,
+        taken_at, note = self._taken_at(info, read_at)
+        home = self._remembered.read(
+            files, answers, ha_version=info.ha_version, taken_at=taken_at, origin=self.origin
         )
+        self._note, self._is_lasting = note, self._is_lasting and note is None
+        return home
 
     def _digest(self, opened: IO[bytes]) -> str:
         digest = self._remembered.fingerprint.begin()
@@ -268,8 +280,12 @@ class BackupSource(Source):
             )
         return bytes(content)
 
-    def _taken_at(self, info: BackupInfo) -> float:
+    def _taken_at(self, info: BackupInfo, read_at: float) -> tuple[float, str | None]:
+        """The time of the home in it, and why that is not its date."""
         if info.made_at is None:
-            self._is_lasting = False
-            return self._clock()
-        return info.made_at
+            return read_at, f"{self._file} has no date: it counts as of when it was read."
+        made_at = info.made_at - self._calendar().shift
+        if made_at <= read_at + _CLOCKS_DIFFER_SECONDS:
+            return made_at, None
+        date = rfc3339(info.made_at)
+        return read_at, f"{self._file} is dated {date}, in the future: it counts as of when it was read."

@@ -97,6 +97,7 @@ class PollingWatch:
         self._clock = clock
         self._offload = offload
         self._seen: object = None
+        self._frozen_at: float | None = None  # the moment that the files show for ever, if it is one
         # When the files were first seen changed; None once they are read.
         self.unread_since: float | None = None
 
@@ -106,6 +107,7 @@ class PollingWatch:
         look = await self._look()
         snapshot = await self._source.read(progress)
         self._seen, self.unread_since = look, None
+        self._frozen_at = snapshot.reading.true_at if snapshot.reading.is_frozen else None
         return snapshot
 
     async def wait_for_hints(self) -> Hints:
@@ -120,8 +122,8 @@ class PollingWatch:
         return await self.read(lambda *_: None)
 
     async def heartbeat(self) -> float | None:
-        """Do nothing: the files still look as they did when they were read."""
-        at = self._clock()
+        """Do nothing: the files still look as they did when they were read. A backup tells nothing of later times."""
+        at = self._clock() if self._frozen_at is None else self._frozen_at
         return at if await self._is_unchanged() else None
 
     async def _is_unchanged(self) -> bool:

@@ -144,3 +144,18 @@ def test_each_guard_has_its_lines_in_every_report() -> None:
     assert "\n".join(refusal_lines(held, Paint(False))) + "\n" == HELD_LINES
     assert HELD_LINES in render_drift(held, DriftText())
     assert HELD_LINES in render_plan(held, PlanText())
+
+
+@pytest.mark.parametrize("mode", ["apply", "dry_run"])
+def test_a_delete_that_a_backup_shows_waits_for_a_newer_one(mode: str) -> None:
+    """It asked to run again, or for an option that reads again, and neither confirms it."""
+    source = SourceReport("backup:b.tar", True, backup_at=NOON, note="b.tar has no date.")
+    waiting = removed("Old", outcome="waiting", since=NOON, waits_for_backup=True)
+    lines = render_plan(report(waiting, mode=mode, source=source), PlanText()).splitlines()
+    assert lines[-3:-1] == [
+        "b.tar has no date.",
+        "1 delete waits for a newer backup: one that was made after 2026-11-23T12:01:00.000Z and lacks it too. "
+        "Reading this one again confirms nothing; to delete now, run with RECONCILE_PLAN__DELETE_CONFIRM_SECONDS=0.",
+    ]
+    assert '  - remove  device/old "Old" (waits for a newer backup)' in lines
+    assert "b.tar has no date." in render_drift(report(waiting, source=source), PLAIN).splitlines()

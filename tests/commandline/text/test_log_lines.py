@@ -18,10 +18,10 @@ from engine.commandline.text.log_lines import (
 )
 from engine.core.compare.diff import Cause
 from engine.core.state.intervals import Freshness
-from engine.core.state.report import ErrorReport, RefusalReport, Report
+from engine.core.state.report import ErrorReport, RefusalReport, Report, SourceReport
 from engine.core.state.status import ReplicaStatus, SourceStatus, Status
 from engine.core.words import GuardName, SyncStatus
-from tests.commandline.reports import changed, foreign, replica, report
+from tests.commandline.reports import changed, foreign, removed, replica, report
 
 
 @pytest.fixture(autouse=True)
@@ -115,6 +115,14 @@ def test_an_unchanged_finding_is_not_logged_at_each_pass() -> None:
         "warning difference found replica=sqlite record=device/sun name=Sun",
         "warning difference found replica=sqlite record=device/moon name=Moon",
     ]
+
+
+def test_what_is_odd_about_a_source_is_logged_once_and_what_a_delete_waits_for() -> None:
+    source = SourceReport("backup:b.tar", True, note="b.tar has no date.")
+    waiting = removed("Old", outcome="waiting", waits_for_backup=True)
+    lines = reported(*[report(waiting, source=source)] * 2)
+    assert sum("note about the source" in line and "b.tar has no date." in line for line in lines) == 1
+    assert sum("delete waits for a newer backup" in line for line in lines) == 1
 
 
 def test_a_store_that_fails_in_two_passes_is_reported_once_and_again_after_recovery() -> None:

@@ -50,6 +50,16 @@ def test_a_calendar_converts_the_times_of_a_process() -> None:
     assert Calendar().look(NOON) == Look(NOON)
 
 
+def test_between_dates_of_backups_their_difference_has_passed_whenever_this_machine_started() -> None:
+    """They waited for ever on a machine that starts each day after the backup was made."""
+    first = Calendar(boot="a", booted_at=NOON + 500).look(NOON, is_dated=True)
+    last = Calendar(boot="b", booted_at=NOON + DAY + 500).look(NOON + DAY, is_dated=True)
+
+    assert elapsed(first, last) == pytest.approx(DAY, abs=0.03)
+    assert elapsed(last, first) < 0
+    assert begun_at(first, last) == NOON
+
+
 @pytest.mark.parametrize("wall", [EPOCH, NOON + 90 * DAY, NOON - 30])
 def test_when_a_look_was_taken_is_known_by_the_clock_that_is_right_now(wall: float) -> None:
     assert begun_at(Look(wall, "a", 70.0), Look(NOON, "a", 100.0)) == NOON - 30

@@ -33,6 +33,13 @@ def test_each_outcome_is_described(action: Action | None, outcome: str, text: st
     assert outcome_text(changed("Lamp", action=action, outcome=outcome)) == text
 
 
+def test_a_delete_in_a_backup_waits_for_a_newer_one() -> None:
+    waiting = removed("Lamp", outcome="waiting", waits_for_backup=True)
+    assert "will be deleted when a newer backup confirms that it is gone" in outcome_text(waiting)
+    moved = changed("Lamp", outcome="waiting", waits_for_backup=True)
+    assert "when a newer backup confirms a delete that it depends on" in outcome_text(moved)
+
+
 def test_whose_change_it_was_is_reported_once() -> None:
     whose = WHOSE_CHANGE[Cause.DRIFT]
     assert further_reasons(changed("Lamp", cause=Cause.DRIFT, why=(whose, "and more"))) == ["and more"]

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from engine.core.records.record import Key
 from engine.core.state.intervals import Freshness, Intervals
-from engine.core.state.report import APPLIED_MAX, ErrorReport, PlanCounts, RecordReport, Report
+from engine.core.state.report import APPLIED_MAX, ErrorReport, PlanCounts, RecordReport, Report, SourceReport
 from engine.core.state.status import (
     ReplicaStatus,
     SourceStatus,
@@ -19,6 +19,7 @@ from engine.core.state.status import (
     why_not_ready,
     why_unknown,
 )
+from engine.core.times import Instant
 from engine.core.words import Outcome, SyncStatus
 from tests.commandline.reports import changed, report
 from tests.commandline.reports import replica as of_replica
@@ -284,3 +285,10 @@ def test_a_change_that_was_announced_and_not_read_is_why_a_replica_is_unknown() 
     announced = in_sync(unread_since=99.0)
     assert why_unknown(announced) == "unknown: Home Assistant announced a change, and it was not read yet"
     assert why_unknown(in_sync()) == "unknown: not looked at for too long"
+
+
+def test_of_a_backup_that_is_too_old_its_date_is_why_a_replica_is_unknown() -> None:
+    source = SourceReport("backup:b.tar", True, backup_at=Instant(1795434000.5))
+    assert why_unknown(in_sync(report=report(source=source))) == (
+        "unknown: the backup was made at 2026-11-23T11:40:00.500Z, and what Home Assistant changed since then is not in it"
+    )
