@@ -1,17 +1,17 @@
 """What to do, directly below the status: a sentence and a command for each guard and each kind of difference."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
 from api.page.templates import link
 from api.page.wording import count_text, replica_text
-from engine.core.state.advice import CHANGES_HELD, DELETES_HELD, GUARDS, KINDS
-from engine.core.state.record_states import BY_URGENCY, LABELS, State, held_states
+from engine.core.state.advice import GUARDS, KINDS, remedy
+from engine.core.state.record_states import BY_URGENCY, LABELS, State, outcomes_by_state
 from engine.core.state.record_verdict import Verdicts
 from engine.core.state.report import RefusalReport
 from engine.core.state.status import Status
-from engine.core.words import Mode, SyncStatus
+from engine.core.words import Mode, Outcome, SyncStatus
 
 _OBSERVING = 'The service only observes and writes nothing: set plan.mode = "enforce" to have it written.'
 _WRITTEN = frozenset({State.DRIFTED, State.MISSING, State.GONE, State.PENDING})
@@ -33,7 +33,7 @@ def todo_views(status: Status, verdicts: Verdicts, word: str) -> list[TodoView]:
     found = [*_unknown(status, word), *_guards(status)]
     if word != SyncStatus.UNKNOWN:
         is_observing = status.report is not None and status.report.mode == Mode.OBSERVE
-        found += _kinds(verdicts, is_observing=is_observing, held=held_states(status.report))
+        found += _kinds(verdicts, outcomes_by_state(status.report), is_observing=is_observing)
     return found
 
 
@@ -68,15 +68,15 @@ def _naming(refusal: RefusalReport) -> str:
     )
 
 
-def _kinds(verdicts: Verdicts, *, is_observing: bool, held: frozenset[State]) -> Iterator[TodoView]:
+def _kinds(
+    verdicts: Verdicts, outcomes: Mapping[State, frozenset[Outcome]], *, is_observing: bool
+) -> Iterator[TodoView]:
     counts = verdicts.counts()
     for state in BY_URGENCY:
         if counts[state]:
             advice = KINDS[state]
             observing = [_OBSERVING] if is_observing and state in _WRITTEN else []
-            action, command = advice.action, advice.command
-            if state in held:
-                action, command = DELETES_HELD if state is State.GONE else CHANGES_HELD, None
+            action, command = remedy(state, outcomes.get(state, frozenset()))
             yield TodoView(
                 f"todo-{state}",
                 f"{LABELS[state]}: {count_text(counts[state], 'record')}",

@@ -97,7 +97,8 @@ KINDS: dict[str, Advice] = {
     "gone": Advice(
         "Home Assistant no longer lists it",
         "What a store still holds of it is deleted when there is enough evidence that it is gone.",
-        "A second read, a minute later, confirms the delete. A run can wait for that read, and delete then.",
+        "A second read, plan.delete_confirm_seconds after the first, confirms the delete. A run can wait for that read, and delete "
+        "then.",
         "reconcile --confirm-deletes",
     ),
     "foreign": Advice(
@@ -128,6 +129,8 @@ KINDS: dict[str, Advice] = {
 # Replaces the advice on deletes, and on any other difference, if guards hold all of them back.
 DELETES_HELD = "A guard holds back all these deletes; see above how to allow them."
 CHANGES_HELD = "A guard holds back all these changes; see above how to allow them."
+# Replaces the advice on any difference but a delete, if all of them wait with deletes that they depend on.
+CHANGES_WAIT = "All these changes depend on deletes, and are written when a second look confirms those. A run can wait for that look."
 
 # The side that changed, as one of a report's reasons.
 WHOSE_CHANGE: dict[Cause, str] = {
@@ -149,6 +152,11 @@ OUTCOMES: dict[Outcome, str] = {
 WAITS_FOR_DELETE = (
     "will be {done} when {awaited} confirms a delete that it depends on (plan.delete_confirm_seconds)"
 )
+# Precedes the advice if some of the changes had these outcomes.
+_SOME_LEFT = {
+    Outcome.HELD: "A guard holds back some of these; see above how to allow them.",
+    Outcome.WAITING: "Some of these wait for a second look at deletes that they depend on.",
+}
 # The command for an outcome that determines more than the kind of difference does.
 _COMMANDS = {
     Outcome.WAITING: "reconcile --confirm-deletes",
@@ -156,6 +164,25 @@ _COMMANDS = {
     Outcome.FAILED: "reconcile doctor",
     Outcome.PLANNED: "reconcile",
 }
+
+
+def remedy(state: str, outcomes: frozenset[Outcome]) -> tuple[str, str | None]:
+    """(the advice, its command) on records of one state whose changes had these outcomes in the last pass.
+
+    It promises the next pass only for changes that neither a guard nor an unconfirmed delete holds back.
+    """
+    usual, is_gone = KINDS[state], state == "gone"
+    if outcomes == {Outcome.HELD}:
+        return (DELETES_HELD if is_gone else CHANGES_HELD), None
+    if outcomes == {Outcome.WAITING} and not is_gone:
+        return CHANGES_WAIT, _COMMANDS[Outcome.WAITING]
+    kept = {Outcome.HELD} if is_gone else {Outcome.HELD, Outcome.WAITING}
+    parts = [text for outcome, text in _SOME_LEFT.items() if outcome in outcomes & kept]
+    if not parts:
+        return usual.action, usual.command
+    if outcomes <= kept:
+        return " ".join(parts), _COMMANDS[Outcome.WAITING]
+    return f"{' '.join(parts)} Of the others: {usual.action[:1].lower()}{usual.action[1:]}", usual.command
 
 
 def command_for(state: str, outcome: Outcome | None) -> str | None:

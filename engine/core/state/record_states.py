@@ -54,10 +54,10 @@ def state_of(record: RecordReport) -> State:
     return State.PENDING if record.cause is Cause.PENDING else State.DRIFTED
 
 
-def held_states(report: Report | None) -> frozenset[State]:
-    """The states whose changes guards hold back entirely: no pass writes one, and no second look allows a delete."""
+def outcomes_by_state(report: Report | None) -> dict[State, frozenset[Outcome]]:
+    """What became of the changes that would end each state, in the last pass; changes that are only reported do not count."""
     outcomes: dict[State, set[Outcome]] = {}
     for record in open_records(report):
         if record.action is not None:
             outcomes.setdefault(state_of(record), set()).add(record.outcome)
-    return frozenset(state for state, found in outcomes.items() if found == {Outcome.HELD})
+    return {state: frozenset(found) for state, found in outcomes.items()}

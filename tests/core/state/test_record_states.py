@@ -1,7 +1,7 @@
 """States of records."""
 
 from engine.core.compare.diff import Cause
-from engine.core.state.record_states import BY_URGENCY, LABELS, State, held_states, state_of
+from engine.core.state.record_states import BY_URGENCY, LABELS, State, outcomes_by_state, state_of
 from tests.commandline.reports import added, changed, foreign, removed, report
 
 
@@ -19,8 +19,7 @@ def test_a_difference_in_one_replica_determines_the_state() -> None:
     assert state_of(changed("a", cause=Cause.CONFLICT)) is State.DRIFTED
 
 
-def test_a_state_is_held_back_where_guards_hold_every_change_of_it() -> None:
-    held = report(removed("a", outcome="held"), changed("b", outcome="held"), foreign("c"))
-    assert held_states(held) == {State.GONE, State.PENDING}
-    partly = report(removed("a", outcome="held"), removed("b", outcome="waiting"), changed("c"))
-    assert held_states(partly) == held_states(None) == frozenset()
+def test_what_became_of_the_changes_of_each_state() -> None:
+    made = report(removed("a", outcome="held"), removed("b", outcome="waiting"), changed("c"), foreign("d"))
+    assert outcomes_by_state(made) == {State.GONE: {"held", "waiting"}, State.PENDING: {"planned"}}
+    assert outcomes_by_state(None) == {}

@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from engine.commandline.arguments.arguments import Arguments
 from engine.commandline.interruption import Interruption
 from engine.commandline.text.record_lines import listing, plural
+from engine.commandline.text.set_aside_lines import but_for_set_aside
 from engine.commandline.verbs.compared import compare_now
 from engine.commandline.verbs.doctor.check import Check
-from engine.core.state.advice import CHANGES_HELD, DELETES_HELD, GUARDS, KINDS
+from engine.core.state.advice import GUARDS, KINDS, remedy
 from engine.core.state.intervals import AGELESS
-from engine.core.state.record_states import BY_URGENCY, LABELS, State, held_states
+from engine.core.state.record_states import BY_URGENCY, LABELS, outcomes_by_state
 from engine.core.state.record_verdict import Verdicts
 from engine.core.state.status import Status
 from engine.core.words import NOT_THIS_HOME
@@ -40,20 +41,18 @@ def checks_of(status: Status) -> Iterator[Check]:
             # A pass would be refused as a whole.
             level = "fail" if refusal.guard in NOT_THIS_HOME else "warn"
             yield Check(f"guard {refusal.guard}", level, f"{replica.replica}: {refusal.message}", hint)
-    counts, held = Verdicts(status, time.time(), AGELESS).counts(), held_states(report)
+    counts, outcomes = Verdicts(status, time.time(), AGELESS).counts(), outcomes_by_state(report)
     for state in BY_URGENCY:
         if counts[state]:
-            advice = KINDS[state]
-            hint = f"{advice.action} `{advice.command}`" if advice.command else advice.action
-            if state in held:
-                hint = DELETES_HELD if state is State.GONE else CHANGES_HELD
-            yield Check(
-                "drift", "warn", f"{LABELS[state]}: {plural(counts[state], 'record')}. {advice.meaning}", hint
-            )
+            action, command = remedy(state, outcomes.get(state, frozenset()))
+            hint = f"{action} `{command}`" if command else action
+            text = f"{LABELS[state]}: {plural(counts[state], 'record')}. {KINDS[state].meaning}"
+            yield Check("drift", "warn", text, hint)
     looked = [r.replica for r in report.replicas if r.status == "in_sync"]
     if looked and not counts:
         yield Check(
             "drift",
             "ok",
-            f"{listing(looked)} as Home Assistant is, {plural(report.source.records, 'record')}",
+            f"{listing(looked)} as Home Assistant is, {plural(report.source.records, 'record')}"
+            f"{but_for_set_aside(report)}",
         )

@@ -60,6 +60,13 @@ def test_what_a_guard_holds_is_not_announced_for_the_next_pass() -> None:
     assert pending.sentences[0].endswith("A guard holds back all these changes; see above how to allow them.")
 
 
+def test_what_depends_on_a_delete_that_waits_is_not_announced_for_the_next_pass() -> None:
+    waits = given(changed("Next area", outcome="waiting"), removed("Area", outcome="waiting"))
+    _, pending = todos(waits)
+    assert (pending.title, pending.command) == ("Pending: 1 record", "reconcile --confirm-deletes")
+    assert "next pass" not in pending.sentences[0]
+
+
 def test_a_guard_shows_how_to_lift_it() -> None:
     reported = report(replicas=(replica(status="blocked", refusals=(refusal(),)),))
     (guard,) = todos(status_of(reported))

@@ -4,6 +4,7 @@ import apsw
 
 from engine.commandline.pass_status import status_of
 from engine.commandline.verbs.doctor.now import checks_of
+from engine.core.records.set_aside import SetAside
 from tests.commandline.in_process import Reconcile
 from tests.commandline.reports import changed, refusal, removed, replica, report
 
@@ -41,3 +42,9 @@ def test_what_a_guard_holds_is_not_announced_for_the_next_pass() -> None:
     guarded = (replica(status="blocked", refusals=(refusal(),)),)
     _, pending = checks_of(status_of(report(changed("Lamp", outcome="held"), replicas=guarded), 1e9))
     assert pending.hint == "A guard holds back all these changes; see above how to allow them."
+
+
+def test_rows_that_cannot_be_used_are_the_exception_to_what_is_equal() -> None:
+    row = SetAside("device", "", "null", "it is null and no object", position=1)
+    (equal,) = checks_of(status_of(report(set_aside=(row,)), 1e9))
+    assert equal.message.endswith("183 records, but for 1 row that cannot be used")
