@@ -4,7 +4,7 @@ Rows are read home by home, a few at a time, and only for homes that are kept: a
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, TypeVar
 
 import anyio
@@ -150,22 +150,43 @@ async def list_fleet_models(found: Asked, _request: Request, query: FleetModelsQ
             not_asked += 1
             return
         devices.update(counted)
-        sites.update(counted.keys())
+        sites.update(_merged(counted).keys())
 
     async with anyio.create_task_group() as tasks:
         for name in _names(found.sites, query.tag):
             tasks.start_soon(add, name)
-    ordered = sorted(devices, key=lambda model: (-devices[model], tuple(text or "" for text in model)))
-    return answer_live(
-        FleetModels([FleetModel(m[0], m[1], m[2], devices[m], sites[m]) for m in ordered], not_asked)
-    )
+    shown = _spelled(devices)
+    counted = [
+        FleetModel(shown[m][0], shown[m][1], shown[m][2], number, sites[m])
+        for m, number in _merged(devices).items()
+    ]
+    counted.sort(key=lambda m: (-m.devices, m.manufacturer or "", m.model or "", m.sw_version or ""))
+    return answer_live(FleetModels(counted, not_asked))
 
 
 def _count_models(transaction: ReadTransaction) -> Counter[Row]:
     return Counter(
-        row[1:]
+        tuple(text or None for text in row[1:])
         for row in transaction.page("device", ("manufacturer", "model", "sw_version"), (), "", _ROWS_MAX)
     )
+
+
+def _same(model: Row) -> Row:
+    """The same for models that the filters find together; they ignore case of ASCII only, as bytes do."""
+    maker, name, version = model
+    return (maker or "Unknown").encode().lower(), (name or "Unknown").encode().lower(), version or "-"
+
+
+def _merged(models: Mapping[Row, int]) -> Counter[Row]:
+    merged = Counter[Row]()
+    for model, number in models.items():
+        merged[_same(model)] += number
+    return merged
+
+
+def _spelled(models: Mapping[Row, int]) -> dict[Row, Row]:
+    """The most frequent spelling of each."""
+    return {_same(model): model for model in sorted(models, key=lambda model: (models[model], str(model)))}
 
 
 @route("/api/fleet/drift", FleetDrift, statuses=(404,))

@@ -3,7 +3,7 @@
 Building it for 2,000 devices takes a few milliseconds; it is kept until the next commit.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from operator import attrgetter
 
 import msgspec
@@ -94,14 +94,15 @@ def index_of_rows(transaction: ReadTransaction, order: Mapping[str | None, int] 
     if order is None:
         positions = transaction.page("area", ("position",), [], "", ALL)
         order = {id_: place for id_, place in positions if place is not None}
-    areas, ordered = _placed(devices, names, order)
+    area_entities = dict(transaction.facets("entity", ("area_id",), [])["area_id"])
+    areas, ordered = _placed(devices, names, order, area_entities.keys())
     return HomeIndex(
         ordered,
         areas,
         names,
         transaction.count("entity", []),
         transaction.count("entity", [WITHOUT_DEVICE]),
-        dict(transaction.facets("entity", ("area_id",), [])["area_id"]),
+        area_entities,
     )
 
 
@@ -136,11 +137,14 @@ class KeptIndex:
 
 
 def _placed(
-    devices: list[DeviceLine], names: dict[tuple[str, str], str], order: Mapping[str | None, int]
+    devices: list[DeviceLine],
+    names: dict[tuple[str, str], str],
+    order: Mapping[str | None, int],
+    with_entities: Set[str],
 ) -> tuple[dict[str | None, str], tuple[DeviceLine, ...]]:
     """The areas by id and the devices, both in the order in which they are shown."""
-    held = {device.area_id for device in devices}
-    # Includes empty areas; an area without a name is shown by its id. Devices without an area come last.
+    held = {device.area_id for device in devices} | {None if id_ == "-" else id_ for id_ in with_entities}
+    # Includes empty areas; an area without a name is shown by its id. What is in none comes last.
     ids = {id_ for registry, id_ in names if registry == "area"} | (held - {None})
     called: dict[str | None, str] = {id_: names.get(("area", str(id_)), str(id_)) for id_ in ids}
     # In the user's order; areas without a position follow, by name.

@@ -29,7 +29,22 @@ from engine.fleet_view.view_file.writing import counts_in
 from engine.replicas.sqlite_file.database import ApswFile, FileAccess
 
 _CACHE_KIB = 32_768
-_NONE = {"manufacturer": "Unknown", "model": "Unknown", "sw_version": "-"}  # the filter's word for no value
+# Each filter's condition. The word for no value also finds devices that have it as their value, as in a home's own lists.
+_FILTERS = {
+    "manufacturer": "coalesce(nullif(manufacturer, ''), 'Unknown') = ? COLLATE NOCASE",
+    "model": "coalesce(nullif(model, ''), 'Unknown') = ? COLLATE NOCASE",
+    "sw_version": "coalesce(nullif(sw_version, ''), '-') = ?",
+}
+# What these filters find together is one model, in the spelling of most devices.
+_SAME_MODEL = (
+    "lower(coalesce(nullif(manufacturer, ''), 'Unknown')), lower(coalesce(nullif(model, ''), 'Unknown')),"
+    " coalesce(nullif(sw_version, ''), '-')"
+)
+_MODELS_OF_SITES = (
+    "(SELECT m.number, m.manufacturer, m.model, m.sw_version, c.devices, c.sites FROM (SELECT s.model AS number,"
+    " sum(s.devices) AS devices, count(*) AS sites FROM json_each(?) AS j JOIN model_site AS s ON s.site = j.value"
+    " GROUP BY s.model) AS c JOIN model AS m USING (number))"
+)
 
 
 class ViewReader:
@@ -81,30 +96,38 @@ class FileTransaction:
 
     def models(self, query: ViewedModelsQuery) -> tuple[list[FleetModel], int]:
         """See `ViewTransaction`."""
-        ordered = "ORDER BY devices DESC, manufacturer, model, sw_version LIMIT ?"
-        if query.tag is UNSET:
-            columns = "manufacturer, model, sw_version, devices, sites"
-            counted = "SELECT count(*) FROM model WHERE devices > 0"
-            rows = self._rows(f"SELECT {columns} FROM model WHERE devices > 0 {ordered}", (query.limit,))
-            total = self._rows(counted, ())[0][0]
-        else:
-            sites = self._sites_of(UNSET, query.tag) or frozenset()
-            grouped = (
-                "SELECT s.model AS number, sum(s.devices) AS devices, count(*) AS sites FROM json_each(?) AS j"
-                " JOIN model_site AS s ON s.site = j.value GROUP BY s.model"
-            )
-            listed = f"[{','.join(map(str, sites))}]"
-            columns = "m.manufacturer, m.model, m.sw_version, c.devices, c.sites"
-            source = f"FROM ({grouped}) AS c JOIN model AS m USING (number)"
-            rows = self._rows(
-                f"SELECT {columns} {source} {ordered.replace('devices', 'c.devices')}", (listed, query.limit)
-            )
-            total = self._rows(f"SELECT count(*) FROM ({grouped})", (listed,))[0][0]
+        source, listed = "(SELECT * FROM model WHERE devices > 0)", None
+        if query.tag is not UNSET:
+            listed = f"[{','.join(map(str, self._sites_of(UNSET, query.tag) or ()))}]"
+            source = _MODELS_OF_SITES
+        bound = () if listed is None else (listed,)
+        rows = self._rows(
+            f"SELECT manufacturer, model, sw_version, sum(devices) AS total, sum(sites), max(devices), json_group_array(number)"
+            f" FROM {source} GROUP BY {_SAME_MODEL} ORDER BY total DESC, manufacturer, model, sw_version LIMIT ?",
+            (*bound, query.limit),
+        )
+        total = self._rows(f"SELECT count(*) FROM (SELECT 1 FROM {source} GROUP BY {_SAME_MODEL})", bound)
         models = [
-            FleetModel(maker or None, model or None, version or None, *counts)
-            for maker, model, version, *counts in rows
+            FleetModel(
+                maker or None,
+                model or None,
+                version or None,
+                devices,
+                self._count_homes(numbers, sites, listed),
+            )
+            for maker, model, version, devices, sites, _, numbers in rows
         ]
-        return models, total
+        return models, total[0][0]
+
+    def _count_homes(self, models: str, sites: int, listed: str | None) -> int:
+        """The number of homes with any of these models, which have `sites` homes each counted on their own."""
+        if "," not in models:
+            return sites
+        among = "" if listed is None else " AND site IN (SELECT value FROM json_each(?))"
+        counted = (
+            "SELECT count(DISTINCT site) FROM model_site WHERE model IN (SELECT value FROM json_each(?))"
+        )
+        return int(self._rows(counted + among, (models,) if listed is None else (models, listed))[0][0])
 
     def sites(
         self, query: ViewedSitesQuery, now: float, *, worst_first: bool = False, offset: int = 0
@@ -135,17 +158,12 @@ class FileTransaction:
 
     def _models_of(self, query: ViewedDevicesQuery) -> frozenset[int] | None:
         """The models that match the filters; None: all."""
-        conditions, values = [], []
-        for column, none in _NONE.items():
-            wanted = getattr(query, column)
-            if wanted is not UNSET:
-                is_exact = column == "sw_version"
-                is_none = wanted == none if is_exact else wanted.casefold() == none.casefold()
-                conditions.append(f"{column} = ?" if is_exact else f"{column} = ? COLLATE NOCASE")
-                values.append("" if is_none else wanted)
+        asked = {column: getattr(query, column) for column in _FILTERS}
+        values = {column: value for column, value in asked.items() if value is not UNSET}
+        conditions = [_FILTERS[column] for column in values]
         if not conditions:
             return None
-        rows = self._rows(f"SELECT number FROM model WHERE {' AND '.join(conditions)}", values)
+        rows = self._rows(f"SELECT number FROM model WHERE {' AND '.join(conditions)}", [*values.values()])
         return frozenset(number for (number,) in rows)
 
     def _sites_of(self, site: str | UnsetType, tag: str | UnsetType) -> frozenset[int] | None:

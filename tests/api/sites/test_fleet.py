@@ -10,7 +10,9 @@ import pytest
 from api.sites.fleet import FleetStream
 from api.sites.ports import Elsewhere, SiteChange, Stage
 from engine.core.state.report import Report
+from tests.api.serving import write_home
 from tests.api.sites.test_app import asking
+from tests.homes import ENTRY, device, snapshot
 from tests.sites.homes import MemorySites, away, kept
 
 pytestmark = pytest.mark.anyio
@@ -86,6 +88,26 @@ async def test_models_are_counted_over_homes(sample: tuple[Path, Report]) -> Non
         assert {model["sites"] for model in found["models"]} == {2}
         assert found["not_asked"] == 1
         assert found["models"][0]["devices"] >= found["models"][-1]["devices"]
+
+
+async def test_models_are_counted_as_their_filters_find_them(tmp_path: Path) -> None:
+    makers = (None, "", "Unknown", "ACME", "Acme", "Acme", "\u00c4", "\u00e4")
+    home = snapshot(ENTRY, *(device(n, manufacturer=maker) for n, maker in enumerate(makers)))
+    report = await write_home(tmp_path / "rows.db", home)
+    async with asking((tmp_path / "rows.db", report), sites()) as client:
+        found = (await client.get("/api/fleet/models")).json()["models"]
+        assert [(m["manufacturer"] or "Unknown", m["devices"]) for m in found[:2]] == [
+            ("Unknown", 6),
+            ("Acme", 6),
+        ]
+        for model in found:
+            asked = {
+                "manufacturer": model["manufacturer"] or "Unknown",
+                "model": "Unknown",
+                "sw_version": "-",
+            }
+            answer = (await client.get("/api/fleet/devices", params=asked)).json()
+            assert len(answer["devices"]) == model["devices"], model
 
 
 async def test_homes_without_a_report_are_unknown_and_not_equal(sample: tuple[Path, Report]) -> None:

@@ -1,6 +1,7 @@
 """Answers about devices and models."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -59,6 +60,41 @@ def test_models_are_counted_over_homes(tmp_path: Path) -> None:
         )
         assert transaction.models(ViewedModelsQuery(tag="east")) == ([], 0)
         assert transaction.count_devices() == 4
+
+
+def test_models_are_counted_as_their_filters_find_them(tmp_path: Path) -> None:
+    """A maker that is called Unknown cannot be told from none by the filter, and is counted with those."""
+    said = (
+        said_device("a", "d1", manufacturer=None, model=None, sw_version=None),
+        said_device("a", "d2", manufacturer="", model="Unknown", sw_version="-"),
+        said_device("a", "d3", manufacturer="Unknown", model="", sw_version=""),
+        said_device("b", "d4", manufacturer="unknown", model=None, sw_version="-"),
+        said_device("b", "d5", manufacturer="SIGNIFY", model="hue"),
+        said_device("b", "d6", manufacturer="Signify", model="Hue"),
+        said_device("a", "d7", manufacturer="Signify", model="Hue"),
+        said_device("a", "d8", manufacturer="Signify", model="Hue", sw_version="1.2b"),
+        said_site("a", tags=("west",)),
+        said_site("b", tags=("west", "east")),
+    )
+    reader = reader_of(tmp_path, *said)
+    assert devices(reader, manufacturer="Unknown") == ["a/d1", "a/d2", "a/d3", "b/d4"]
+    for tag in (None, "west", "east"):
+        asked: dict[str, Any] = {} if tag is None else {"tag": tag}
+        with reader.transaction() as transaction:
+            models, total = transaction.models(ViewedModelsQuery(**asked))
+        assert total == len(models) == (2 if tag == "east" else 3)
+        for model in models:
+            found = devices(
+                reader,
+                manufacturer=model.manufacturer or "Unknown",
+                model=model.model or "Unknown",
+                sw_version=model.sw_version or "-",
+                **asked,
+            )
+            assert (model.devices, model.sites) == (len(found), len({name[0] for name in found}))
+    with reader.transaction() as transaction:
+        (page, total) = transaction.models(ViewedModelsQuery(limit=1))
+    assert (page[0].devices, total) == (4, 3)
 
 
 def test_a_page_goes_on_behind_a_device_or_a_home_that_is_gone(tmp_path: Path) -> None:

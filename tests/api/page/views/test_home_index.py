@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from api.page.views.home import HomeQuery, home_view
 from api.page.views.home_index import (
     EntityLine,
     HomeIndex,
@@ -87,6 +88,31 @@ def test_entities_count_where_they_are_and_only_those_without_a_device_as_loose(
     )
     assert (index.entity_count, index.loose_count) == (3, 1)
     assert index.area_entities == {"bath": 2, "-": 1}
+
+
+@pytest.mark.parametrize("area_id", [None, "attic", "gone"])
+@pytest.mark.parametrize("has_device", [False, True])
+def test_no_area_holds_the_entities_that_the_filter_finds(area_id: str | None, *, has_device: bool) -> None:
+    """Also those without a device, and also if every device has an area."""
+    rows = past(
+        snapshot(
+            ENTRY,
+            Area(area_id="attic", name="Attic"),
+            device(1, area_id="attic"),
+            *([device(2)] if has_device else []),
+            entity(1, device_id=device(1).id),
+            entity(2, area_id=area_id),
+            entity(3),
+        )
+    )
+    index = index_of_rows(rows)
+    view = home_view(index, HomeQuery(), ([], 0))
+    counted = {area.id: area.entities for area in view.areas}
+    assert list(index.areas)[-1] is None
+    assert counted == {area.id: rows.count("entity", [("area_id", area.id)]) for area in view.areas}
+    assert counted["-"] == (2 if area_id is None else 1)
+    assert sum(counted.values()) == index.entity_count
+    assert view.area_count == len(view.areas) - 1
 
 
 async def test_then_is_as_now_would_be(home: Snapshot, tmp_path: Path) -> None:
