@@ -49,6 +49,7 @@ class AppContext:
     feed: ChangeFeed
     freshness: Freshness
     timeline: Timeline | None = None
+    past_replica: str | None = None  # the replica that the past is read from; None: any
     make_rows: MakeRows | None = None
     home_assistant_url: str = ""  # Home Assistant's address for users; empty: unknown
     up: str | None = None  # the relative address of the page of all homes, where there are many

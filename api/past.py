@@ -22,6 +22,7 @@ from api.registries.fate import find_fate, missing
 from engine.core.records.record import Key
 from engine.core.spelling import spellings
 from engine.core.state.kept_past import Forgotten
+from engine.core.state.status import known_until
 from engine.core.times import rfc3339
 from engine.errors import SourceInvalid
 
@@ -200,6 +201,7 @@ async def read_past(
 
     Raises Problem when that time is unknown, or a record of these registries cannot be read; ReplicaError.
     """
+    _check_known(context, at)
 
     def read(timeline: Timeline) -> T:
         assert context.make_rows is not None, "comes with the timeline"
@@ -213,6 +215,21 @@ async def read_past(
         return job(home.rows)
 
     return await in_timeline(context, read)
+
+
+def _check_known(context: AppContext, at: datetime) -> None:
+    """Raise Problem 404 for a time of which nothing is known yet: the newest that is recorded may be long out of date by then."""
+    now = context.clock()
+    counts_until, slack = known_until(context.status(), context.past_replica, context.freshness) or (
+        now,
+        context.freshness.unknown_seconds,
+    )
+    if at.timestamp() > counts_until + slack:
+        future = ", which is yet to come" if at.timestamp() > now else ""
+        raise Problem(
+            404,
+            f"The records are known up to {rfc3339(counts_until)}, and not to {rfc3339(at.timestamp())}{future}.",
+        )
 
 
 def _unreadable(at: datetime, why: str) -> Problem:

@@ -37,7 +37,7 @@ At = Annotated[
     Meta(
         tz=True,
         description="the home as it was at this time (RFC 3339 with a time zone), from the records replica; "
-        "from 1970 to 2261",
+        "from 1970 to 2261. 404 for a time before the first version, and for one of which nothing is known yet",
         extra_json_schema={"pattern": "^(19[789]|2[01][0-9]|22[0-5])[0-9]-"},
     ),
 ]

@@ -67,6 +67,7 @@ def body_of(view: SiteView, now: float) -> SiteBody:
     error = status.source.error if status else None
     word = site_word(view, now)
     is_known = report is not None and word != "unknown"
+    is_compared = report is not None and all(replica.is_compared for replica in report.replicas)
     return SiteBody(
         name=view.name,
         label=view.label,
@@ -79,7 +80,7 @@ def body_of(view: SiteView, now: float) -> SiteBody:
         version=status.source.version if status else None,
         synced_at=rfc3339(min(times)) if times and len(times) == len(synced) else None,
         pending=sum(replica.pending for replica in status.replicas) if status else 0,
-        differing=len(open_keys(report)) if is_known and report else None,
+        differing=len(open_keys(report)) if is_known and is_compared else None,
         records=report.source.records if is_known and report else None,
     )
 

@@ -37,7 +37,7 @@ class ReplicaState(msgspec.Struct, frozen=True):
     """The state of one replica; null: unknown.
 
     `since`: when its status began, as far as this process knows: never before `started_at`. `differing`: the number of records
-    that differed at the last comparison and still do; null while it is unknown. `lag_seconds` is the age of its proven content.
+    that differed at the last comparison and still do; null while it is unknown, or if that was with another home. `lag_seconds` is the age of its proven content.
     """
 
     replica: str
@@ -194,7 +194,7 @@ def _replica(replica: ReplicaStatus, status: Status, now: float, freshness: Fres
 
 
 def _differing(replica: ReplicaStatus, report: Report | None) -> int | None:
-    looked_at = [r.replica for r in report.replicas if r.status != SyncStatus.UNKNOWN] if report else []
+    looked_at = [r.replica for r in report.replicas if r.is_compared] if report else []
     if report is None or replica.replica not in looked_at:
         return None
     return sum(count for (name, _), count in left_by_kind(report).items() if name == replica.replica)

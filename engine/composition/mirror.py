@@ -114,6 +114,7 @@ class Mirror:
             feed=self.feed,
             freshness=self.freshness,
             timeline=past,
+            past_replica=past.name if past is not None else None,
             make_rows=rows_in_memory,
             home_assistant_url=self._home_assistant_url,
             activity=self.activity,

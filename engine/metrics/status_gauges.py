@@ -143,8 +143,8 @@ class StatusCollector(Collector):
         yield from (differing, rows)
 
     def _known(self, status: Status) -> dict[str, ReplicaReport]:
-        """The reports of the replicas that are not unknown now. The others have no counts; 0 would mean equal."""
+        """The reports of the replicas that are known now to be compared with this home. The others have no counts; 0 would mean equal."""
         now = self._clock()
         words = {r.replica: replica_status(r, now, self._freshness)[0] for r in status.replicas}
         found = status.report.replicas if status.report else ()
-        return {r.replica: r for r in found if SyncStatus.UNKNOWN not in (r.status, words.get(r.replica))}
+        return {r.replica: r for r in found if r.is_compared and words.get(r.replica) != SyncStatus.UNKNOWN}

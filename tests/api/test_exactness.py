@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from api.exactness import HEADER
 from engine.core.records.record import Key
@@ -22,6 +23,8 @@ async def test_answers_about_a_thinned_time_say_how_exact_they_are(sample: tuple
     timeline = await timeline_of_sample()
     timeline.known = THINNED
     async with api_over(*sample, timeline=timeline) as api:
+        later = [replace(replica, synced_at=NOON + 3600) for replica in api.status.replicas]
+        api.now, api.status = NOON + 3600, replace(api.status, replicas=tuple(later))
         id_ = (await api.get("/api/devices?limit=1"))["devices"][0]["device_id"]
         for path in ("/api/devices", f"/api/devices/{id_}"):
             for at, reported in (("12:30", "600"), ("13:00", None)):

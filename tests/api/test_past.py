@@ -1,8 +1,10 @@
 """The home in the past: `at` shows the same as the rows did then, filters included."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from engine.core.records.record import Key
 from engine.core.records.revision import Revision
@@ -91,6 +93,49 @@ async def test_before_the_records_began_nothing_is_known(sample: tuple[Path, Rep
         assert "they begin at 2026-11-23T12:00:00.000Z" in problem["detail"]
         assert problem["known_from"] == "2026-11-23T12:00:00.000Z"
         assert (await api.get(f"/api/devices?at={problem['known_from']}"))["total"] > 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "last", "until"),
+    [
+        ({}, "12:01:00", "12:00:00"),
+        ({"synced_at": NOON - 3600}, "11:01:00", "11:00:00"),
+        ({"unproven_since": NOON + 20}, "12:00:20", "12:00:00"),
+        ({"status": "out_of_sync", "compared_at": NOON - 1200}, "12:00:00", "11:40:00"),
+        ({"compared_at": None, "synced_at": None}, "11:59:00", "11:59:00"),
+    ],
+    ids=["in sync", "an hour ago", "lost since", "out of sync", "nothing compared since the start"],
+)
+async def test_a_time_of_which_nothing_is_known_yet_is_not_answered_with_what_was_recorded_last(
+    changes: dict[str, Any], last: str, until: str, sample: tuple[Path, Report]
+) -> None:
+    """As for the status, what is known counts for a minute after a heartbeat, and for two intervals after a comparison."""
+    timeline = await timeline_of_sample()
+    timeline.since = NOON - 7200
+    async with api_over(*sample, timeline=timeline) as api:
+        api.now = NOON + 600
+        api.status = replace(api.status, replicas=tuple(replace(r, **changes) for r in api.status.replicas))
+        id_ = (await api.get("/api/devices?limit=1"))["devices"][0]["device_id"]
+        for path in ("/api/devices", f"/api/devices/{id_}", "/api/entities"):
+            assert await api.get(f"{path}?at=2026-11-23T{last}Z")
+            at = f"2026-11-23T{last}.001Z"
+            problem = await api.get(f"{path}?at={at}", 404)
+            assert (
+                problem["detail"] == f"The records are known up to 2026-11-23T{until}.000Z, and not to {at}."
+            )
+            future = await api.get(f"{path}?at=2100-01-01T00:00:00Z", 404)
+            assert "and not to 2100-01-01T00:00:00.000Z, which is yet to come." in future["detail"]
+
+
+async def test_the_past_is_known_as_far_as_the_replica_that_keeps_it(sample: tuple[Path, Report]) -> None:
+    async with api_over(*sample, timeline=await timeline_of_sample(), past_replica="history") as api:
+        (rows,) = api.status.replicas
+        old = replace(rows, synced_at=NOON - 7200)
+        kept = replace(rows, replica="history")
+        api.status = replace(api.status, replicas=(old, kept))
+        assert await api.get(f"/api/devices?{AT}")
+        api.status = replace(api.status, replicas=(rows, replace(old, replica="history")))
+        assert "known up to 2026-11-23T10:00:00.000Z" in (await api.get(f"/api/devices?{AT}", 404))["detail"]
 
 
 async def test_the_404_of_an_empty_past_names_no_start_of_the_records(

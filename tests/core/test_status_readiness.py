@@ -8,9 +8,9 @@ from msgspec.structs import replace
 from engine.core.records.record import Key
 from engine.core.records.set_aside import SetAside
 from engine.core.state.intervals import Freshness
-from engine.core.state.report import Counts
-from engine.core.state.status import ReplicaStatus, why_not_ready
-from engine.core.words import SyncStatus
+from engine.core.state.report import Counts, RefusalReport
+from engine.core.state.status import ReplicaStatus, SourceStatus, Status, known_until, why_not_ready
+from engine.core.words import GuardName, SyncStatus
 from tests.commandline.reports import changed, replica, report
 
 FRESHNESS = Freshness(stale_seconds=20.0, unknown_seconds=5.0, unverified_seconds=12.0)
@@ -66,3 +66,14 @@ def test_rows_that_were_not_compared_are_the_reason_and_not_zero_changes(
     )
     found = why_not_ready(status, made, 100.0, FRESHNESS)
     assert found == why or (why is not None and found is not None and found.startswith(why))
+
+
+def test_a_comparison_with_another_home_makes_no_later_time_known() -> None:
+    refusal = RefusalReport(GuardName.WRONG_INSTANCE, "another", "accept it", 3)
+    refused = report(replicas=(replica("a", status="blocked", refusals=(refusal,)),))
+    blocked = replace(WAITING, status=SyncStatus.BLOCKED, synced_at=50.0, report=refused)
+    status = Status("home", "1", 40.0, SourceStatus("x", connected=True), (blocked,))
+    assert known_until(status, "a", FRESHNESS) == (50.0, 0.0)
+    never = replace(status, replicas=(replace(blocked, synced_at=None),))
+    assert known_until(never, None, FRESHNESS) == (40.0, 0.0)
+    assert known_until(status, "b", FRESHNESS) is None

@@ -178,7 +178,15 @@ def test_an_unknown_replica_has_no_counts(engine: Engine) -> None:
     assert "reconcile_records{'replica': 'sqlite'}" in engine.scrape()
     lost = msgspec.structs.replace(replica, unproven_since=NOON)
     engine.status = msgspec.structs.replace(engine.status, replicas=(lost,))
-    assert not {n for n in engine.scrape() if n.startswith(("reconcile_records", "reconcile_drift_records"))}
+    counts = ("reconcile_records", "reconcile_drift_records", "reconcile_differing_records")
+    assert not {n for n in engine.scrape() if n.startswith(counts)}
+    refusal = RefusalReport(GuardName.WRONG_INSTANCE, "no", "later", 3)
+    other = report()
+    other = msgspec.structs.replace(
+        other, replicas=(msgspec.structs.replace(other.replicas[0], refusals=(refusal,)),)
+    )
+    engine.status = msgspec.structs.replace(engine.status, replicas=(replica,), report=other)
+    assert not {n for n in engine.scrape() if n.startswith(counts)}, "it was compared with another home"
 
 
 def test_passes_changes_and_their_lag_are_counted(engine: Engine) -> None:

@@ -204,7 +204,7 @@ def _replica_view(
     replica: ReplicaStatus, status: Status, now: float, freshness: Freshness, activity: Activity
 ) -> ReplicaView:
     state, since = replica_status(replica, now, freshness)
-    counts = {r.replica: r.equal for r in (status.report.replicas if status.report else ())}
+    counts = {r.replica: r.equal for r in (status.report.replicas if status.report else ()) if r.is_compared}
     return ReplicaView(
         title=replica_text(replica.replica),
         state=state,

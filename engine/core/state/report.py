@@ -126,6 +126,11 @@ class ReplicaReport(msgspec.Struct, frozen=True):
         return next((r.guard for r in self.refusals if r.guard in NOT_THIS_HOME), None)
 
     @property
+    def is_compared(self) -> bool:
+        """Whether its numbers compare it with its own home; against another one every record seems to differ."""
+        return self.status != SyncStatus.UNKNOWN and self.not_this_home is None
+
+    @property
     def equal(self) -> int:
         """The number of records that the replica holds as Home Assistant has them, after the pass."""
         # Each operation that leaves a row makes one record equal; `counts` are from before the write.

@@ -162,6 +162,27 @@ def _expires_at(replica: ReplicaStatus, freshness: Freshness) -> float:
     return min(at + seconds for at, seconds in limits if at is not None)
 
 
+def known_until(status: Status, replica: str | None, freshness: Freshness) -> tuple[float, float] | None:
+    """(the time up to which a replica, or each, is known to hold what Home Assistant had; how far beyond it still counts).
+
+    As for its status, what is known counts for a while. None if no replica is known of.
+    """
+    known = [_known_until(r, status, freshness) for r in status.replicas if replica in (None, r.replica)]
+    return min(known, key=sum, default=None)
+
+
+def _known_until(replica: ReplicaStatus, status: Status, freshness: Freshness) -> tuple[float, float]:
+    is_of_home = replica.report is None or all(r.is_compared for r in replica.report.replicas)
+    if replica.compared_at is None or not is_of_home:
+        return replica.synced_at or status.started_at, 0.0
+    if replica.status == SyncStatus.IN_SYNC and replica.synced_at is not None:
+        at, seconds = replica.synced_at, freshness.unknown_seconds
+    else:
+        at, seconds = replica.compared_at, freshness.stale_seconds
+    lost_at = replica.unproven_since
+    return (at, seconds) if lost_at is None else (at, max(0.0, min(seconds, lost_at - at)))
+
+
 def status_word(status: Status, now: float, freshness: Freshness) -> SyncStatus:
     """The overall status: that of the worst replica. A pass with errors has not checked everything."""
     words = [replica_status(replica, now, freshness)[0] for replica in status.replicas]

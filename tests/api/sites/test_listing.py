@@ -4,9 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from api.sites.ports import Stage
-from engine.core.state.report import Report
+from engine.core.state.report import RefusalReport, Report
+from engine.core.words import GuardName
 from tests.api.sites.test_app import asking
 from tests.sites.homes import MemorySites, away, kept
 
@@ -35,6 +37,18 @@ async def test_homes_are_found_by_tag_status_and_words(sample: tuple[Path, Repor
         whole = (await client.get("/api/sites")).json()
         assert (whole["total"], whole["by_status"]) == (4, {"in_sync": 2, "blocked": 1, "paused": 1})
         assert (await client.get("/api/sites?status=fine")).status_code == 400
+
+
+async def test_of_another_home_no_number_of_differences_is_given(sample: tuple[Path, Report]) -> None:
+    view = kept("a", "blocked")
+    assert view.status is not None
+    refusal = RefusalReport(GuardName.WRONG_INSTANCE, "another", "accept it", 9)
+    refused = replace(sample[1], replicas=(replace(sample[1].replicas[0], refusals=(refusal,)),))
+    for report, differing in ((sample[1], 0), (refused, None)):
+        listed = replace(view, status=replace(view.status, report=report))
+        async with asking(sample, MemorySites(listed)) as client:
+            (site,) = (await client.get("/api/sites")).json()["sites"]
+            assert (site["status"], site["differing"]) == ("blocked", differing)
 
 
 async def test_pages_follow_each_other(sample: tuple[Path, Report]) -> None:

@@ -1,6 +1,7 @@
 """Status, liveness and readiness, from memory."""
 
 import msgspec
+import pytest
 
 from engine.core.records.set_aside import SetAside
 from engine.core.state.report import PlanCounts, RefusalReport, unknown_replica
@@ -68,6 +69,25 @@ async def test_an_unreadable_replica_is_not_reported_as_equal(api: Api) -> None:
     api.status = with_(api, replicas=(replica,), report=report)
     (said,) = (await api.get("/api/status"))["replicas"]
     assert (said["status"], said["differing"]) == ("unknown", None)
+
+
+@pytest.mark.parametrize("guard", [GuardName.WRONG_INSTANCE, GuardName.RECOVERY_MODE])
+async def test_what_was_compared_with_another_home_is_no_number_of_differences(
+    api: Api, guard: GuardName
+) -> None:
+    report = api.status.report
+    assert report is not None
+    refused = msgspec.structs.replace(report.replicas[0], refusals=(RefusalReport(guard, "no", "later", 9),))
+    held = tuple(msgspec.structs.replace(record, outcome="held") for record in report.records)
+    replica = ReplicaStatus("sqlite", SyncStatus.BLOCKED, compared_at=NOON)
+    api.status = with_(
+        api,
+        replicas=(replica,),
+        report=msgspec.structs.replace(report, replicas=(refused,), records=held),
+    )
+    body = await api.get("/api/status")
+    assert (body["status"], body["differing"]) == ("blocked", None)
+    assert [r["differing"] for r in body["replicas"]] == [None]
 
 
 async def test_status_shows_guards(api: Api) -> None:

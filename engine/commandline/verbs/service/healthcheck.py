@@ -5,6 +5,7 @@ reason to restart the service (`/readyz` reports that). It uses neither secrets 
 """
 
 import http.client
+import json
 import os
 import threading
 from pathlib import Path
@@ -68,9 +69,17 @@ def _ask(url: SplitResult) -> tuple[int, str]:
         connection.close()
     if answer.status != 200:
         return FAILED, f"{_PATH} returned {answer.status}"
-    if b'"ok"' not in body:
+    if not _is_ours(body):
         return FAILED, f"the program that answers {_PATH} is not reconcile"
     return OK, "alive"
+
+
+def _is_ours(body: bytes) -> bool:
+    try:
+        said = json.loads(body)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(said, dict) and said.get("status") == "ok"
 
 
 def _configured_url(arguments: Arguments) -> str:

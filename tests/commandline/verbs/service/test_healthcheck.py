@@ -74,7 +74,20 @@ def test_the_check_uses_the_address_in_the_settings_and_needs_no_token(
     ("answer", "reported"),
     [
         (http("503 Service Unavailable", "{}"), "/healthz returned 503"),
-        (http("200 OK", "<html>somebody else"), "the program that answers /healthz is not reconcile"),
+        *(
+            (http("200 OK", body), "the program that answers /healthz is not reconcile")
+            for body in (
+                "<html>somebody else",
+                '{"ok":false}',
+                '{"status":"not ok","reasons":["ok"]}',
+                '"ok"',
+                '{"status":"ok"',
+                "[" * 1000,
+                '{"status":"ok","more":"' + "." * 1000 + '"}',
+                "\xff",
+                "",
+            )
+        ),
         (b"220 mail.example ESMTP\r\n", "no proper answer (BadStatusLine)"),
         (b"", "no proper answer (RemoteDisconnected)"),
     ],
