@@ -72,7 +72,7 @@ class Informer:
         if self._memory is not None:
             await self._memory.begin()
         while True:
-            has_connected = False
+            has_connected, started = False, anyio.current_time()
             try:
                 async with self._source.watch() as watch:
                     has_connected = True
@@ -82,6 +82,10 @@ class Informer:
             except SourceError as error:
                 listener.on_disconnected(error)
                 delay = self._delay_after(error, backoff, has_connected=has_connected)
+                if not has_connected:
+                    delay -= (
+                        anyio.current_time() - started
+                    )  # an attempt that nothing answered has waited already
             except (MemoryError, RuntimeError) as error:
                 if not lacks_memory(error):
                     raise
@@ -89,7 +93,7 @@ class Informer:
                 listener.on_disconnected(SourceUnavailable(message, MORE_MEMORY))
                 delay = backoff.next_delay_within(_UNUSABLE_SECONDS_MAX)
             self._watch = None
-            await anyio.sleep(delay)
+            await anyio.sleep(max(delay, 0.0))
 
     def _delay_after(self, error: SourceError, backoff: Backoff, *, has_connected: bool) -> float:
         """The wait before the next attempt, seconds.

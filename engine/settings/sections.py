@@ -57,7 +57,8 @@ class SourceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     timeout_seconds: Annotated[
         float,
         Meta(
-            description="timeout of a request, seconds; Home Assistant's loop can be blocked for 8",
+            description="timeout of a request, seconds; Home Assistant's loop can be blocked for 8; a service gives up opening a "
+            "connection after 10 at most, and tries again",
             ge=1,
             le=600,
         ),

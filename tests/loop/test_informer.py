@@ -168,6 +168,25 @@ async def test_a_core_that_was_away_for_long_is_followed_again_within_seconds(er
         assert len(ear.snapshots) == 1
 
 
+async def test_attempts_that_nothing_answers_count_as_waiting() -> None:
+    class Silent(LiveHome):
+        @asynccontextmanager
+        async def watch(self) -> AsyncIterator[LiveHome]:
+            if self.down is not None:
+                await anyio.sleep(PACE.reconnect_seconds_max)  # a proxy holds the request
+            async with super().watch():
+                yield self
+
+    home = Silent(snapshot(ENTRY))
+    home.down = SourceUnavailable("no answer")
+    async with following(home) as ear:
+        await anyio.sleep(100 * PACE.reconnect_seconds_max + 0.001)
+        assert len(ear.times("SourceUnavailable")) == 100
+        home.down = None
+        await anyio.sleep(PACE.reconnect_seconds_max)
+        assert len(ear.snapshots) == 1
+
+
 async def test_a_loss_after_a_good_read_begins_with_short_waits_again() -> None:
     home = LiveHome(snapshot(ENTRY))
     home.down = SourceUnavailable("down")

@@ -10,6 +10,7 @@ Invariants:
 - Callers see only plain EngineErrors: no library exception or exception group leaves this module.
 """
 
+import math
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -197,29 +198,31 @@ async def open_connection(  # noqa: PLR0913 (options, by keyword)
     *,
     message_bytes_max: int = MESSAGE_BYTES_MAX,
     timeout_seconds: float = 30.0,
+    opening_seconds_max: float = math.inf,
     events_max: int = EVENTS_MAX,
     tls: ssl.SSLContext | None = None,
     messages_per_second_max: float | None = None,
 ) -> AsyncIterator[Connection]:
     """Connects to the Home Assistant at `uri`, logs in, yields the connection, and closes it at the end.
 
-    `timeout_seconds` bounds the handshake, the login, and each command from its sending to the end of its
-    answer; adding 20,000 entities blocks Home Assistant for 9 s, so only tests should use less than 30 s.
-    `message_bytes_max` bounds one frame after decompression: 20,000 entities are 13 MB. `tls` replaces the
-    system's trusted authorities. `messages_per_second_max` bounds a flood.
+    `timeout_seconds` bounds the handshake, the login, and each command from its sending to the end of its answer;
+    adding 20,000 entities blocks Home Assistant for 9 s, so only tests should use less than 30 s. `opening_seconds_max`
+    bounds handshake and login further, for a caller that tries again at once. `message_bytes_max` bounds one frame
+    after decompression: 20,000 entities are 13 MB. `tls` replaces the system's trusted authorities.
+    `messages_per_second_max` bounds a flood.
 
-    Raises SettingsError (uri or token unusable), SourceUnavailable, SourceRefused (token or address
-    rejected) or SourceInvalid (not a Home Assistant). Never retry SourceRefused at once: every attempt is a
-    failed login there.
+    Raises SettingsError (uri or token unusable), SourceUnavailable, SourceRefused (token or address rejected) or
+    SourceInvalid (not a Home Assistant). Never retry SourceRefused at once: every attempt is a failed login there.
     """
     address = websocket_uri(uri)
     protocol = HomeAssistantProtocol(token, address)
-    socket = await open_socket(address, message_bytes_max, timeout_seconds, tls)
+    opening_seconds = min(timeout_seconds, opening_seconds_max)
+    socket = await open_socket(address, message_bytes_max, opening_seconds, timeout_seconds, tls)
     throttle = Throttle(messages_per_second_max)
     limits = ConnectionLimits(message_bytes_max, timeout_seconds, events_max)
     raised: BaseException | None = None
     try:
-        await _log_in(socket, protocol, address, limits)
+        await _log_in(socket, protocol, address, limits, opening_seconds)
         connection = Connection(socket, protocol, address, limits, throttle)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(connection.read)
@@ -241,15 +244,16 @@ async def _log_in(
     protocol: HomeAssistantProtocol,
     address: str,
     limits: ConnectionLimits,
+    seconds: float,
 ) -> None:
     try:
-        with anyio.fail_after(limits.timeout_seconds):
+        with anyio.fail_after(seconds):
             while protocol.phase is not Phase.READY:
                 for message in protocol.receive(await socket.recv(decode=False)):
                     if isinstance(message, AuthRequired):
                         await socket.send(protocol.send_auth())
     except TimeoutError as error:
-        raise login_timeout(address, limits.timeout_seconds) from error
+        raise login_timeout(address, seconds) from error
     except ConnectionClosed as error:
         raise closed_failure(error, address, "we logged in", limits.message_bytes_max) from error
 

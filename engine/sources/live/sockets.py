@@ -57,9 +57,13 @@ class _Connect(connect):
 
 
 async def open_socket(
-    address: str, message_bytes_max: int, timeout_seconds: float, tls: ssl.SSLContext | None
+    address: str,
+    message_bytes_max: int,
+    opening_seconds: float,
+    ping_seconds: float,
+    tls: ssl.SSLContext | None,
 ) -> ClientConnection:
-    """Connect to `address` and open a websocket. Raises SourceError."""
+    """Connect to `address` and open a websocket, whose pings are to be answered within `ping_seconds`. Raises SourceError."""
     with_tls = address.startswith("wss:")
     try:
         return await _Connect(
@@ -69,16 +73,16 @@ async def open_socket(
             # must not see it, and with ws:// would read the token.
             proxy=None,
             logger=_without_frames(),
-            open_timeout=timeout_seconds,
+            open_timeout=opening_seconds,
             ping_interval=_PING_SECONDS,
-            ping_timeout=timeout_seconds,
+            ping_timeout=ping_seconds,
             close_timeout=_CLOSE_SECONDS,
             max_size=message_bytes_max,
             ssl=(tls or trusted_authorities()) if with_tls else None,
             ssl_shutdown_timeout=_CLOSE_SECONDS if with_tls else None,
         )
     except (OSError, WebSocketException) as error:
-        raise connect_failure(error, address, timeout_seconds) from error
+        raise connect_failure(error, address, opening_seconds) from error
 
 
 def trusted_authorities() -> ssl.SSLContext:

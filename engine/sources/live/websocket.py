@@ -8,6 +8,7 @@ A command that this core does not know leaves its registry out of the snapshot.
 The cost of later reads depends on what changed; so does that of a first read with a cache: see `remembering`.
 """
 
+import math
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
@@ -50,6 +51,8 @@ ENTITIES_PER_COMMAND = 1000
 # Entities renamed or removed during a read make the list out of date; a home that is being set
 # up does that for seconds, not forever.
 ENTITY_LIST_TRIES = 5
+# A proxy may hold a request that it sent to a core which is gone. Whoever follows the core tries again instead.
+_FOLLOW_OPENING_SECONDS = 10.0
 
 
 class VersionedSender(CommandSender, Protocol):
@@ -123,19 +126,20 @@ class WebsocketSource(Source):
     async def watch(self) -> AsyncIterator[Watch]:
         """Connect, and report a hint for every change until the block ends. Raises SourceError."""
         async with (
-            self._connect() as connection,
+            self._connect(opening_seconds_max=_FOLLOW_OPENING_SECONDS) as connection,
             open_watch(connection, self.read_from, self._clock, self._scopes, self._offload) as watch,
         ):
             yield watch
 
     @asynccontextmanager
-    async def _connect(self) -> AsyncIterator[Connection]:
+    async def _connect(self, opening_seconds_max: float = math.inf) -> AsyncIterator[Connection]:
         token = self._token if isinstance(self._token, str) else await self._offload(self._token)
         async with open_connection(
             self._uri,
             token,
             message_bytes_max=self._message_bytes_max,
             timeout_seconds=self._timeout_seconds,
+            opening_seconds_max=opening_seconds_max,
             messages_per_second_max=self._messages_per_second_max,
         ) as connection:
             yield connection

@@ -118,6 +118,8 @@ async def test_a_login_that_never_ends_is_given_up() -> None:
     async with fake_home_assistant() as fake:
         fake.greeting = b""
         failure = await failure_of_opening(fake.uri, timeout_seconds=SHORT_SECONDS)
+        sooner = await failure_of_opening(fake.uri, opening_seconds_max=SHORT_SECONDS)
+    assert (type(sooner), sooner.message) == (SourceUnavailable, failure.message)
     assert isinstance(failure, SourceUnavailable)
     assert "did not complete the login within 0.05 s" in failure.message
 
@@ -131,6 +133,8 @@ async def test_a_server_that_never_answers_is_given_up() -> None:
 
     async with tcp_server(listen_only) as uri:
         failure = await failure_of_opening(uri, timeout_seconds=SHORT_SECONDS)
+        sooner = await failure_of_opening(uri, opening_seconds_max=SHORT_SECONDS)
+    assert (type(sooner), sooner.message) == (SourceUnavailable, failure.message)
     assert isinstance(failure, SourceUnavailable)
     assert "opening handshake within 0.05 s" in failure.message
 

@@ -2,6 +2,9 @@
 
 import copy
 import json
+import math
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,7 @@ from engine.core.home.snapshot import Snapshot
 from engine.core.records.record import Key
 from engine.errors import SettingsError, SourceError, SourceInvalid, SourceRefused, SourceUnavailable
 from engine.sources.live import websocket
+from engine.sources.live.connection import Connection, open_connection
 from engine.sources.live.websocket import ENTITY_LIST_TRIES, WebsocketSource
 from tests.examples import first_quick
 from tests.fakes.home_assistant import (
@@ -365,3 +369,21 @@ async def test_progress_shows_how_many_of_how_many() -> None:
 
     assert ("entities", 0, 111) in reported
     assert reported[-1] == ("registry lists", 5, 5)
+
+
+async def test_only_a_follower_gives_up_an_opening_that_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = list[float]()
+
+    @asynccontextmanager
+    async def opening(*args: Any, opening_seconds_max: float, **options: Any) -> AsyncIterator[Connection]:
+        given.append(opening_seconds_max)
+        async with open_connection(*args, opening_seconds_max=opening_seconds_max, **options) as connection:
+            yield connection
+
+    monkeypatch.setattr(websocket, "open_connection", opening)
+    async with fake_home_assistant(answers()) as fake:
+        home = source(fake)
+        await home.read(quiet)
+        async with home.watch() as watch:
+            await watch.read(quiet)
+    assert given == [math.inf, 10.0]
