@@ -7,7 +7,7 @@ before the answer have been delivered by then, so the newest snapshot is true up
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import anyio
 
@@ -119,16 +119,24 @@ class Informer:
                 self._relist_at = self._next_relist()
                 newest = await self._read(watch)
             else:
-                newest = self._sightings.add(await watch.refresh(hints, newest))
+                newest = await self._seen(watch.refresh(hints, newest))
             listener.on_snapshot(newest)
             await anyio.sleep(self._pace.coalesce_seconds)
 
     async def _read(self, watch: Watch) -> Snapshot:
         """Read everything. Raises SourceError."""
-        read = self._sightings.add(await watch.read(self._progress))
+        read = await self._seen(watch.read(self._progress))
         if self._memory is not None and self._memory.doubts(read):
-            read = self._sightings.add(await watch.read(self._progress))
+            read = await self._seen(watch.read(self._progress))
         return read
+
+    async def _seen(self, read: Awaitable[Snapshot]) -> Snapshot:
+        """The result of a read, with what earlier ones saw. Raises SourceError."""
+        try:
+            return self._sightings.add(await read)
+        except SourceError:
+            self._sightings.fail()
+            raise
 
     async def _wait_for_hints(self, watch: Watch, listener: HomeListener) -> Hints | None:
         """Return hints as soon as there are any; None when a full read is due."""

@@ -7,7 +7,6 @@ another program wrote to the store, when a pass failed, and regularly to verify 
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
 
 import anyio
 import msgspec
@@ -27,15 +26,13 @@ from engine.loop.first_passes import FirstPasses
 from engine.loop.listeners import PassListener
 from engine.loop.passes.context import PassContext
 from engine.loop.passes.found_times import FoundTimes
+from engine.loop.passes.memory import ReplicaMemory, with_removals_left
 from engine.loop.passes.options import PassOptions, what_changed
 from engine.loop.passes.replica_pass import ReplicaPass
 from engine.loop.passes.report import apply_passes, report_pass
 from engine.loop.store_watch import StoreWatch
 from engine.ports import Ledger, Replica
 from engine.process.offload import Offload, to_thread
-
-if TYPE_CHECKING:
-    from engine.loop.passes.memory import ReplicaMemory
 
 _MOMENT_SECONDS = 1.0
 _SET_SECONDS = 1.0  # smaller corrections of a wall clock are normal
@@ -89,7 +86,7 @@ class ReplicaController:
 
     def offer(self, snapshot: Snapshot) -> None:
         """Set the newest snapshot, replacing one that no pass has taken yet."""
-        self._newest = snapshot
+        self._newest = snapshot = with_removals_left(snapshot, self._newest, self._memory)
         self._backlog.offer(snapshot)
         self._true_at = snapshot.reading.true_at
         self._newest_losses = self._losses

@@ -11,7 +11,7 @@ from engine.core.guards.look import Look
 from engine.core.home.snapshot import Snapshot
 from engine.core.records.set_aside import SetAside
 from engine.core.state.hints import Hints
-from engine.errors import ReplicaUnavailable
+from engine.errors import ReplicaUnavailable, SourceInvalid
 from engine.loop.sightings import Sightings
 from tests.fakes.world import MemoryLedger
 from tests.homes import ENTRY, NOON, device, entity, snapshot
@@ -50,6 +50,18 @@ def test_what_earlier_reads_saw_is_kept_with_the_parts_of_a_snapshot() -> None:
         read.only(frozenset({"entity"})).with_unread_as_empty(),
     ):
         assert made.last_seen is read.last_seen
+
+
+def test_after_a_read_that_failed_any_record_may_have_been_seen_until_the_next_one() -> None:
+    for earlier in ([], [WHOLE], [WHOLE, LESS]):
+        sightings = Sightings()
+        for read in earlier:
+            sightings.add(read)
+        sightings.fail()
+        at = sightings.add(LESS.read_as(taken_at=NOON + 20)).last_seen.at(KEY)
+        assert at is not None
+        assert NOON + 19.9 < at < NOON + 20
+        assert sightings.add(LESS.read_as(taken_at=NOON + 30)).last_seen.at(KEY) == at
 
 
 async def hang(service: Running) -> Callable[[], None]:
@@ -92,6 +104,63 @@ async def test_a_record_listed_while_every_store_hangs_is_missed_anew() -> None:
         assert KEY not in service.records.rows
 
 
+MANY = [entity(n) for n in range(2, 42)]
+
+
+async def remove_many(service: Running) -> None:
+    """Events say that most entities are removed; a read of everything follows, which does not say so again."""
+    rest = (ENTRY, device(1), entity(1))
+    service.home.change(snapshot(*rest, removed=[r.key for r in MANY]), ENTITIES)
+    await anyio.sleep(1)
+    service.home.change(snapshot(*rest), Hints(relist=True))
+    await anyio.sleep(1)
+
+
+@pytest.mark.anyio
+@pytest.mark.virtual_time
+@pytest.mark.parametrize("failing", [False, True])
+async def test_a_removal_that_no_pass_could_write_is_still_one_after_a_relist(*, failing: bool) -> None:
+    async with running() as service:
+        service.home.change(snapshot(ENTRY, device(1), entity(1), *MANY), ENTITIES)
+        await anyio.sleep(5)
+        if failing:
+            for replica in (service.rows, service.records):
+                replica.fail_with = ReplicaUnavailable(replica.name, "It is away.", "Wait.")
+            await remove_many(service)
+            service.rows.fail_with = service.records.fail_with = None
+        else:
+            work_again = await hang(service)
+            await remove_many(service)
+            work_again()
+        await anyio.sleep(30)
+        for replica in (service.rows, service.records):
+            assert not replica.rows.keys() & {r.key for r in MANY}
+        # What is written is not evidence any more: a row that somebody brings back is one that is missing.
+        service.home.change(snapshot(ENTRY, device(1), entity(1)), Hints(relist=True))
+        await anyio.sleep(1)
+        newest = service.service._controllers[0]._newest
+        assert newest is not None
+        assert newest.reading.removed == frozenset()
+
+
+@pytest.mark.anyio
+@pytest.mark.virtual_time
+async def test_a_removed_record_that_was_listed_since_is_only_missing() -> None:
+    async with running() as service:
+        service.home.change(WHOLE, ENTITIES)
+        await anyio.sleep(5)
+        work_again = await hang(service)
+        service.home.change(LESS.read_as(removed=frozenset({KEY})), ENTITIES)
+        await anyio.sleep(1)
+        service.home.change(WHOLE, ENTITIES)
+        await anyio.sleep(1)
+        service.home.change(LESS, Hints(relist=True))
+        await anyio.sleep(1)
+        work_again()
+        await anyio.sleep(1)
+        assert KEY in service.rows.rows
+
+
 @pytest.mark.anyio
 @pytest.mark.virtual_time
 async def test_a_row_that_cannot_be_used_meanwhile_is_its_record_too() -> None:
@@ -100,6 +169,25 @@ async def test_a_row_that_cannot_be_used_meanwhile_is_its_record_too() -> None:
         await miss_twice(service, odd)
         assert KEY in service.rows.rows
         await anyio.sleep(125)
+        assert KEY not in service.rows.rows
+
+
+@pytest.mark.anyio
+@pytest.mark.virtual_time
+async def test_a_read_that_failed_may_have_listed_any_record() -> None:
+    async with running() as service:
+        service.home.change(WHOLE, ENTITIES)
+        await anyio.sleep(5)
+        service.home.change(LESS, ENTITIES)
+        await anyio.sleep(30)
+        service.home.unreadable = SourceInvalid("A list is cut off.", "Wait.")
+        service.home.change(WHOLE, Hints(relist=True))
+        await anyio.sleep(25)
+        service.home.unreadable = None
+        service.home.change(LESS, Hints(relist=True))
+        await anyio.sleep(35)
+        assert KEY in service.rows.rows
+        await anyio.sleep(60)
         assert KEY not in service.rows.rows
 
 

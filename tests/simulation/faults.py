@@ -345,12 +345,13 @@ def hang(history: "History", random: Random) -> str:
 
 
 def flicker(history: "History", random: Random) -> str | None:
-    """A record is missing from lists, listed while no store or ledger can take that, and missing again."""
+    """A record is missing from lists, listed while no store, ledger or read can take that, and missing again."""
     world, engine, ledger = history.world, history.engine, history.ledger
     keys = [k for k in sorted(world.home.records) if k.registry in ("device", "entity")]
     if world.hidden or not keys:
         return None
-    key, seconds, is_hang = random.choice(keys), random.uniform(5, 40), random.random() < 0.7
+    key, seconds = random.choice(keys), random.uniform(5, 40)
+    way = random.choice(["stores hang", "stores hang", "without the ledger", "reads fail"])
     history.oracle.may_forget = True
     history.lasts(seconds + 60)
 
@@ -361,21 +362,22 @@ def flicker(history: "History", random: Random) -> str | None:
     async def go_on() -> None:
         list_it(is_listed=False)
         await trio.sleep(3)
-        if is_hang:
-            engine.pass_seconds = lambda: seconds + 5
-            world.act("edit_entity", random)
-        else:
-            ledger.down = "unavailable"
+        match way:
+            case "stores hang":
+                engine.pass_seconds = lambda: seconds + 5
+                world.act("edit_entity", random)
+            case "reads fail":  # after entities are listed
+                world.misbehaved, world.failing_command = True, "config/device_registry/list"
+            case _:
+                ledger.down = "unavailable"
         await trio.sleep(2)
-        list_it(is_listed=True)
-        await trio.sleep(seconds)
-        engine.pass_seconds, ledger.down = lambda: 0.0, ""
-        list_it(is_listed=False)
-        await trio.sleep(25)
-        list_it(is_listed=True)
+        for is_listed, wait in ((True, seconds), (False, 25), (True, 0)):
+            list_it(is_listed=is_listed)
+            await trio.sleep(wait)
+            engine.pass_seconds, ledger.down, world.failing_command = lambda: 0.0, "", ""
 
     history.begin(go_on)
-    return f"{key}, {seconds:.0f} s, {'stores hang' if is_hang else 'without the ledger'}"
+    return f"{key}, {seconds:.0f} s, {way}"
 
 
 # Drawn apart from the others, so that histories without them stay what they were.

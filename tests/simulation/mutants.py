@@ -172,11 +172,15 @@ MUTANTS: dict[str, tuple[Mutant, int]] = {
         486,
     ),
     "a read that no pass took is forgotten": (_replaced(Sightings, "add", lambda _self, read: read), 23),
+    "a read that failed is taken to have listed nothing": (
+        _replaced(Sightings, "fail", lambda _self: None),
+        194,
+    ),
     "a read is dated when it ends": (_replaced(WebsocketSource, "read_from", _dated_at_the_end), 4),
     "a heartbeat is dated when it is answered": (_replaced(WebsocketWatch, "heartbeat", _answered_at), 247),
     "events on their way are not waited for": (
         _replaced(WebsocketWatch, "_collect_events", _hear_nothing),
-        293,
+        555,
     ),
     "registries that cannot be followed are taken to be quiet": (
         _replaced(WebsocketWatch, "heartbeat", _stale_heartbeat),
@@ -202,7 +206,7 @@ MUTANTS: dict[str, tuple[Mutant, int]] = {
     ),
     "what waits to be written is not pending": (
         _replaced(ReplicaController, "_note_pending", lambda *_: None),
-        18,
+        4,
     ),
     "errors of writing are not reported": (_replaced(ReplicaPass, "apply", _errors_of_writing_dropped), 50),
     "a core that was away for long is left alone for long": (

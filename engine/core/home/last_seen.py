@@ -56,10 +56,15 @@ class LastSeen(msgspec.Struct, frozen=True):
         unnamed = _unnamed(before) - _unnamed(after)
         registries = {**self.registries, **{row.registry: at for row in unnamed}}
         if len(self.records) + len(lost) > RECORDS_MAX:
-            return LastSeen({}, dict.fromkeys(REGISTRIES, at))
+            return anything_seen(at)
         back = self.records.keys() & ((changed | has) - lost)
         kept = {key: seen for key, seen in self.records.items() if key not in back} if back else self.records
         return LastSeen({**kept, **dict.fromkeys(lost, at)}, registries)
+
+
+def anything_seen(at: float) -> LastSeen:
+    """Any record may have been seen at this time."""
+    return LastSeen({}, dict.fromkeys(REGISTRIES, at))
 
 
 def _unnamed(home: Home) -> set[SetAside]:

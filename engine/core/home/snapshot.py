@@ -38,7 +38,8 @@ class Snapshot(msgspec.Struct, frozen=True, eq=False):
 
     def with_evidence(self, removed: frozenset[Key]) -> "Snapshot":
         """The same snapshot with more keys that Home Assistant reported as removed, except those that it lists."""
-        gone = frozenset(key for key in removed if key not in self.home.records) - self.reading.removed
+        listed, aside = self.home.records, self.home.set_aside_keys
+        gone = {key for key in removed - self.reading.removed if key not in listed and key not in aside}
         return self.read_as(removed=self.reading.removed | gone) if gone else self
 
     def with_unread_as_empty(self) -> "Snapshot":

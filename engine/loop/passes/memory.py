@@ -226,6 +226,16 @@ def _settle(
     return applied
 
 
+def with_removals_left(snapshot: Snapshot, newest: Snapshot | None, memory: ReplicaMemory | None) -> Snapshot:
+    """The snapshot that follows `newest`, with what Home Assistant had reported as removed and the replica may still hold.
+
+    A read of everything does not repeat it, so what no pass took or could write before would look like an absence.
+    """
+    before = newest.reading.removed if newest is not None else frozenset[Key]()
+    left = before - snapshot.reading.removed
+    return snapshot.with_evidence(left if memory is None else left & memory.versions.keys())
+
+
 def known_to(memories: Sequence[ReplicaMemory]) -> Mapping[Key, str]:
     """The last applied versions of our rows in any of the replicas."""
     # Merged only when something iterates over all of it.
