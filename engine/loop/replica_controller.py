@@ -82,6 +82,9 @@ class ReplicaController:
         self._retry_at: float | None = None  # when the last pass failed
         self._is_tidy = True
         self._watch = StoreWatch(replica, offload, clock, intervals.watch_seconds)
+        self._doubted: tuple[ReplicaStatus, ReplicaStatus] | None = (
+            None  # a status, and as it is shown in doubt
+        )
         self.status = ReplicaStatus(replica.name, SyncStatus.UNKNOWN, status_since=clock())
 
     def offer(self, snapshot: Snapshot) -> None:
@@ -107,12 +110,9 @@ class ReplicaController:
 
     def current(self) -> ReplicaStatus:
         """The status now; unknown, rather than in or out of sync, if another program has replaced or may have changed the file."""
-        memory = self._memory if self.status.status in (SyncStatus.IN_SYNC, SyncStatus.OUT_OF_SYNC) else None
-        if memory is None:
+        if self._memory is None or self.status.status not in (SyncStatus.IN_SYNC, SyncStatus.OUT_OF_SYNC):
             return self.status
-        # While a plan is written, it is we who change the file.
-        is_late = not self._under_way and self._watch.may_have_missed()
-        return self._unknown() if is_late or self._replica.is_overtaken(memory.data_version) else self.status
+        return self._watch.shown(self.status, self._unknown, self._memory.data_version, self._under_way)
 
     @property
     def name(self) -> str:

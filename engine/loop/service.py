@@ -21,14 +21,21 @@ class _MadeStatus(NamedTuple):
     """A status, and the values it was made from."""
 
     shift: float
+    unread_since: float | None
     source: SourceStatus
     replicas: Sequence[ReplicaStatus]
     status: Status
 
-    def is_of(self, shift: float, source: SourceStatus, replicas: Sequence[ReplicaStatus]) -> bool:
+    def is_of(
+        self,
+        shift: float,
+        unread_since: float | None,
+        source: SourceStatus,
+        replicas: Sequence[ReplicaStatus],
+    ) -> bool:
         """Whether it was made from these values."""
         same = all(before is now for before, now in zip(self.replicas, replicas, strict=True))
-        return same and self.shift == shift and self.source is source
+        return same and (self.shift, self.unread_since) == (shift, unread_since) and self.source is source
 
 
 class Service:
@@ -77,11 +84,12 @@ class Service:
         shift = self._calendar().shift
         # Read each once, so that statuses and report match, even if another thread asks.
         source, replicas = self._source_status, [controller.current() for controller in self._controllers]
-        if (since := self._informer.unread_since) is not None:
-            replicas = [msgspec.structs.replace(replica, unread_since=since) for replica in replicas]
-        made = self._made
-        if made is not None and made.is_of(shift, source, replicas):  # it rarely changes
+        unread_since, made = self._informer.unread_since, self._made
+        if made is not None and made.is_of(shift, unread_since, source, replicas):  # it rarely changes
             return made.status
+        known = replicas
+        if unread_since is not None:
+            replicas = [msgspec.structs.replace(replica, unread_since=unread_since) for replica in known]
         status = Status(
             site=self._site,
             version=self._version,
@@ -90,7 +98,7 @@ class Service:
             replicas=tuple(replica.shifted(shift) for replica in replicas),
             report=_merged_report(replicas),
         )
-        self._made = _MadeStatus(shift, source, replicas, status)
+        self._made = _MadeStatus(shift, unread_since, source, known, status)
         return status
 
     # Calls of the informer

@@ -4,8 +4,10 @@ The engine looks every `loop.watch_seconds`, unless a pass or a look does not re
 those of the last look may have been written to.
 """
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Collection, Hashable
 
+from engine.core.records.record import Key
+from engine.core.state.status import ReplicaStatus
 from engine.errors import ReplicaError
 from engine.ports import Replica
 from engine.process.offload import Offload
@@ -25,6 +27,9 @@ class StoreWatch:
         self._late_seconds = watch_seconds + _LATE_SECONDS
         self._looked_at = clock()
         self._signature: Hashable | None = None  # of the files at the last look; None: unknown
+        self._doubted: tuple[ReplicaStatus, ReplicaStatus] | None = (
+            None  # a status, and what was shown instead
+        )
 
     async def is_changed(self, data_version: int | None) -> bool:
         """Whether another program wrote since this data version."""
@@ -43,6 +48,25 @@ class StoreWatch:
     def note_look(self, signature: Hashable | None) -> None:
         """Note a look that has ended, with the signature of the files from before it."""
         self._looked_at, self._signature = self._clock(), signature
+
+    def shown(
+        self,
+        status: ReplicaStatus,
+        unknown: Callable[[], ReplicaStatus],
+        data_version: int | None,
+        writing: Collection[Key],
+    ) -> ReplicaStatus:
+        """The status, or `unknown()` while the files may not be those of this data version any more: the same for the same status.
+
+        Never waits. While we are `writing` these records, it is we who change the files.
+        """
+        is_late = not writing and self.may_have_missed()
+        if not is_late and not self._replica.is_overtaken(data_version):
+            self._doubted = None
+            return status
+        if self._doubted is None or self._doubted[0] is not status:
+            self._doubted = status, unknown()
+        return self._doubted[1]
 
     def may_have_missed(self) -> bool:
         """Whether a change may have been missed, because no look has ended for too long. Never waits."""

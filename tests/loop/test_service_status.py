@@ -68,6 +68,24 @@ async def test_the_status_reports_the_process_and_its_start() -> None:
         assert it.service.status() is after
 
 
+async def test_a_status_is_made_once_however_often_it_is_asked_for_while_a_change_is_unread() -> None:
+    async with running() as it:
+        await anyio.sleep(5)
+        it.home.answer_seconds = 100
+        it.home.change(it.home.now, Hints(registries=frozenset({"device"})))
+        await anyio.sleep(1)
+        status = it.service.status()
+        assert {replica.unread_since for replica in status.replicas} == {NOON + 5}
+        assert it.service.status() is status
+        await anyio.sleep(200)
+        read = it.service.status()
+        assert {replica.unread_since for replica in read.replicas} == {None}
+        assert it.service.status() is read
+        it.rows.is_replaced = True
+        assert it.service.status().replicas[0].status == "unknown"
+        assert it.service.status() is it.service.status()
+
+
 class Fixed(ReplicaController):
     """A controller whose replica is as it is given; it records the calls it receives."""
 

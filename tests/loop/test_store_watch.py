@@ -5,7 +5,8 @@ import pytest
 
 from engine.core.guards.absences import Absences
 from engine.core.records.record import Key
-from engine.core.state.status import replica_status, why_not_ready
+from engine.core.state.status import ReplicaStatus, replica_status, why_not_ready
+from engine.core.words import SyncStatus
 from engine.errors import ReplicaUnavailable
 from engine.loop.store_watch import StoreWatch
 from tests.fakes.world import MemoryLedger, MemoryReplica
@@ -168,3 +169,35 @@ async def test_another_data_version_is_a_change_even_if_the_files_then_rest() ->
     replica.edit(device(1).key, name="X")
     assert await watch.is_changed(0)
     assert await watch.is_changed(0)
+
+
+class Replaced(MemoryReplica):
+    """Its file is replaced since the data version 1, if it is at all."""
+
+    def is_overtaken(self, data_version: int | None) -> bool:
+        return self.is_replaced and data_version == 1
+
+
+async def test_what_is_shown_in_doubt_is_made_once_for_a_status() -> None:
+    replica = Replaced()
+    watch = StoreWatch(replica, inline, clock, 0.5)
+    made: list[ReplicaStatus] = []
+
+    def unknown() -> ReplicaStatus:
+        made.append(ReplicaStatus("memory", SyncStatus.UNKNOWN))
+        return made[-1]
+
+    def shown(status: ReplicaStatus) -> ReplicaStatus:
+        return watch.shown(status, unknown, 1, ())
+
+    first = ReplicaStatus("memory", SyncStatus.IN_SYNC)
+    assert shown(first) is first
+    replica.is_replaced = True
+    assert shown(first) is shown(first) is made[0]
+    second = ReplicaStatus("memory", SyncStatus.IN_SYNC)
+    assert shown(second) is made[1]
+    assert watch.shown(second, unknown, 1, [device(1).key]) is made[1]
+    replica.is_replaced = False
+    assert shown(second) is second
+    replica.is_replaced = True
+    assert shown(second) is made[2]
