@@ -40,6 +40,7 @@ from api.registries.bodies.sync import since_text
 from api.registries.fate import find_fate
 from engine.core.records.record import Key
 from engine.core.spelling import folded
+from engine.core.state.kept_past import NOTHING_FORGOTTEN, Forgotten
 from engine.core.state.record_verdict import Verdicts
 from engine.core.times import rfc3339
 from engine.errors import EngineError
@@ -78,7 +79,7 @@ async def read_record(reader: Reader, registry: str, asked: str, at: datetime | 
             reader.context, lambda timeline: _versions(timeline, found.key)
         )
     except (Problem, EngineError) as error:
-        revisions, total, forgotten, without = [], 0, "", str(error)
+        revisions, total, forgotten, without = [], 0, NOTHING_FORGOTTEN, str(error)
     names = found.index.names
     if found.is_gone:
         name = verdicts.name_of(found.key)
@@ -93,10 +94,10 @@ async def read_record(reader: Reader, registry: str, asked: str, at: datetime | 
         name=found.name,
         facts=found.facts,
         entities=found.entities,
-        versions=version_views(revisions, names),
+        versions=version_views(revisions, names, is_all_known=forgotten.known_from is None),
         versions_total=total,
         versions_missing=without,
-        versions_forgotten=forgotten,
+        versions_forgotten=forgotten.sentence,
         is_gone=found.is_gone,
         verdict=None if at is not None else _verdict(verdicts, found, revisions, names),
         inside={} if found.is_gone else inside(found.key, found.facts),
@@ -141,10 +142,9 @@ def _verdict(
     return verdict_view(verdict, since_text(verdict, written_at), names)
 
 
-def _versions(timeline: Timeline, key: Key) -> tuple[Sequence[PastRevision], int, str]:
-    """(the versions to show and the one before them, the number of all, a sentence about forgotten ones)."""
-    known = timeline.forgotten(key)
-    return timeline.newest(key, VERSIONS_MAX + 1), timeline.count(key), known.sentence
+def _versions(timeline: Timeline, key: Key) -> tuple[Sequence[PastRevision], int, Forgotten]:
+    """(the versions to show and the one before them, the number of all, what was forgotten)."""
+    return timeline.newest(key, VERSIONS_MAX + 1), timeline.count(key), timeline.forgotten(key)
 
 
 async def _known_as(reader: Reader, registry: str, asked: str) -> str:

@@ -33,6 +33,7 @@ from api.registries.lists import (
     page_struct,
 )
 from engine.core.state.record_verdict import Verdicts
+from engine.core.times import rfc3339
 
 
 class _NoRow(Exception):
@@ -66,7 +67,7 @@ def single_route(body: BodyMaker[Any], summary: str) -> Route:
                 context, query.at, needed, partial(_body, body, id_, None), AskedRecord(name, id_)
             )
             if made is None:
-                raise Problem(404, f"There was no {name} {id_[:255]!r} at {query.at.isoformat()}.")
+                raise Problem(404, f"There was no {name} {id_[:255]!r} at {rfc3339(query.at.timestamp())}.")
             answer = answer_live(made)
             answer.headers.update(await exactness(context, query.at))
             return answer

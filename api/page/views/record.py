@@ -137,14 +137,27 @@ def _named(fact: Fact, names: Names) -> Fact:
     return msgspec.structs.replace(fact, value=name) if name else fact
 
 
-def version_views(revisions: Sequence[PastRevision], names: Names) -> list[VersionView]:
-    """The versions, newest first; changes are against the previous version, even if that is not shown."""
+def version_views(
+    revisions: Sequence[PastRevision], names: Names, *, is_all_known: bool = True
+) -> list[VersionView]:
+    """The versions, newest first; changes are against the previous version, even if that is not shown.
+
+    Unless `is_all_known`, earlier versions may have been forgotten, all of a record's too.
+    """
     before: list[Mapping[str, Any]] = [{}, *(_served(r) for r in revisions)]
     views = [
-        VersionView(r.at, _OPS.get(r.op, r.op), _changed(r, old, new, names), r.rev)
+        VersionView(r.at, _word(r, is_all_known=is_all_known), _changed(r, old, new, names), r.rev)
         for r, (old, new) in zip(revisions, pairwise(before), strict=True)
     ]
     return views[::-1][:VERSIONS_MAX]
+
+
+def _word(revision: PastRevision, *, is_all_known: bool) -> str:
+    if revision.op == "create" and revision.rev > 1:
+        return "Seen again"
+    if revision.op == "create" and not is_all_known:
+        return "Appeared"
+    return _OPS.get(revision.op, revision.op)
 
 
 def _served(revision: PastRevision) -> Mapping[str, Any]:

@@ -22,6 +22,8 @@ from engine.core.state.report import Counts, PlanCounts, RecordReport, RefusalRe
 from engine.core.times import instant, rfc3339
 from engine.core.words import Outcome, SyncStatus
 
+_SAME_TIME_SECONDS = 0.001  # stores keep times to the microsecond or millisecond
+
 
 class Comparison(msgspec.Struct, frozen=True):
     """What a pass found in one replica, before it wrote anything."""
@@ -206,17 +208,22 @@ def _since(
     if after is None:
         if cause is not Cause.FOREIGN and operation.key in comparison.absences:
             return comparison.missed_at(operation.key)
-    elif cause is Cause.PENDING and after.modified_at and not (operation.fields and _is_derived(operation)):
+    elif cause is Cause.PENDING and after.modified_at and _is_dated(operation, after.modified_at):
         return min(after.modified_at, compared_at)
     writes = done in (Outcome.APPLIED, Outcome.FAILED)
     begins_now = outcome == Outcome.APPLIED or (outcome == Outcome.WAITING and writes and after is None)
     return compared_at if begins_now else None
 
 
-def _is_derived(operation: Operation) -> bool:
-    """Whether only values derived from other records differ; `modified_at` does not cover their changes."""
+def _is_dated(operation: Operation, modified_at: float) -> bool:
+    """Whether `modified_at` is the time of the change: not if only values derived from other records differ, and not if the
+    row has it already, as when an upgrade adds a field to every record.
+    """
     fields = operation.fields
-    return bool(fields) and all(field.name in Derived.__struct_fields__ for field in fields)
+    if fields and all(field.name in Derived.__struct_fields__ for field in fields):
+        return False
+    stored = operation.before.fields.get("modified_at") if operation.before else None
+    return not (isinstance(stored, int | float) and abs(stored - modified_at) < _SAME_TIME_SECONDS)
 
 
 def _why(operation: Operation, desired: Snapshot, comparison: Comparison) -> list[str]:

@@ -1,6 +1,7 @@
 """How a comparison reads in a report: statuses that never say too much, times and reasons that are known."""
 
 import msgspec
+import pytest
 
 from engine.core.compare.comparison import Comparison, count_operations, report_records, report_replica
 from engine.core.compare.diff import Cause, compare
@@ -15,6 +16,7 @@ from engine.core.records.record_json import canonical_fields
 from engine.core.records.registries import REGISTRIES
 from engine.core.state.report import (
     PlanCounts,
+    write_lag_seconds,
 )
 from engine.core.words import Outcome, SyncStatus, combined_status
 from tests.homes import ENTRY, NOON, RUNNING, device, entity, snapshot
@@ -77,9 +79,25 @@ def test_a_pending_change_began_when_home_assistant_made_it() -> None:
     assert (record.since, record.cause) == (NOON - 30, Cause.PENDING)
 
 
+@pytest.mark.parametrize(("done", "since"), [("planned", None), ("applied", NOON)])
+def test_a_change_that_home_assistant_did_not_date_began_when_it_was_found(
+    done: str, since: float | None
+) -> None:
+    """An upgrade adds a field to every record. The row has the time of the last change already."""
+    changed = device(1, sw_version="2", modified_at=NOON - 86_400)
+    desired = snapshot(ENTRY, changed)
+    before = device(1, sw_version="1", modified_at=NOON - 86_400 + 0.0004)
+    (record,) = report_records(
+        compared(desired, ENTRY, before), desired, done=Outcome(done), compared_at=NOON
+    )
+    assert (record.since, record.cause) == (since, Cause.PENDING)
+    if done == "applied":
+        assert write_lag_seconds(record, NOON + 0.5) == 0.5
+
+
 def test_a_derived_change_does_not_date_from_the_records_own_change() -> None:
     desired = snapshot(ENTRY, device(1, modified_at=NOON - 3600), entity(1, device_id="d1"))
-    comparison = compared(desired, ENTRY, device(1, name="Old", modified_at=NOON - 3600))
+    comparison = compared(desired, ENTRY, device(1, name="Old", modified_at=NOON - 7200))
     (operation,) = (each for each in comparison.plan.operations if each.key == device(1).key)
     for names, since in (
         (["entity_count", "effective_name"], [None, NOON]),

@@ -29,13 +29,21 @@ def test_versions_are_reported_newest_first_against_the_one_before() -> None:
     )
     reported = [(v.word, [(f.label, f.was, f.is_) for f in v.fields]) for v in views]
     assert reported == [
-        ("First seen", []),
+        ("Seen again", []),
         ("Gone", []),
         ("Changed", [("area", "Küche", None)]),
         ("Changed", [("name", "One", "Two")]),
         ("First seen", []),
     ]
     assert views[0].at == NOON + 5
+
+
+def test_a_version_is_called_the_first_only_if_none_can_have_been_forgotten() -> None:
+    first = [revision(1, "create", name="One")]
+    assert [view.word for view in version_views(first, NAMES)] == ["First seen"]
+    assert [view.word for view in version_views(first, NAMES, is_all_known=False)] == ["Appeared"]
+    later = [revision(4, "create", name="One")]
+    assert [view.word for view in version_views(later, NAMES, is_all_known=False)] == ["Seen again"]
 
 
 def test_only_the_newest_versions_are_shown() -> None:
