@@ -4,7 +4,7 @@ import apsw
 
 from engine.errors import ReplicaRejected
 from engine.replicas.history.holders import make_holders
-from engine.replicas.sqlite_file.tables import HISTORY, check_kind, has_table
+from engine.replicas.sqlite_file.tables import HISTORY, check_kind
 
 # A new file has the first schema; in one with the second, part of the past was forgotten, and the tables record it.
 SCHEMA_VERSION, SCHEMA_MADE = 2, 1
@@ -40,8 +40,8 @@ _STATEMENTS = (
 
 def has_records(connection: apsw.Connection, replica: str) -> bool:
     """Whether there is anything to read. Raises ReplicaRejected when a newer program created the tables."""
-    check_kind(connection, replica, HISTORY)
-    if has_table(connection, "meta"):
+    present = check_kind(connection, replica, HISTORY)
+    if "meta" in present:
         rows = connection.execute("SELECT value FROM meta WHERE name = 'schema_version'").fetchall()
         found = rows[0][0] if rows else 0
         if not isinstance(found, int) or found > SCHEMA_VERSION:
@@ -50,7 +50,7 @@ def has_records(connection: apsw.Connection, replica: str) -> bool:
                 f"The history file has schema version {found}, and this program knows {SCHEMA_VERSION}.",
                 "Nothing was changed. Update this program, or move the file away to begin a new history.",
             )
-    return has_table(connection, "records")
+    return "records" in present
 
 
 def ensure_records(connection: apsw.Connection, replica: str) -> None:

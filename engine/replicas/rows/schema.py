@@ -10,7 +10,7 @@ from engine.errors import ReplicaRejected
 from engine.replicas.rows.columns import TABLES, Table
 from engine.replicas.rows.ledger.entries import LEDGER_TABLES
 from engine.replicas.rows.ledger.found import FOUND_TABLE
-from engine.replicas.sqlite_file.tables import ROWS, check_kind, has_table
+from engine.replicas.sqlite_file.tables import ROWS, check_kind
 
 # The version of our own tables. A program with an older version must not write.
 SCHEMA_VERSION = 1
@@ -48,8 +48,7 @@ def types_of(connection: apsw.Connection, table: str) -> dict[str, str]:
 
 def check_schema(connection: apsw.Connection, replica: str) -> bool:
     """Whether stored digests cover the present columns. Raises ReplicaRejected if a newer program made the tables."""
-    check_kind(connection, replica, ROWS)
-    if not has_table(connection, "reconcile_meta"):
+    if "reconcile_meta" not in check_kind(connection, replica, ROWS):
         return False
     meta = {name: value for name, value in connection.execute("SELECT name, value FROM reconcile_meta")}  # noqa: C416
     found = meta.get("schema_version", 0)

@@ -78,6 +78,9 @@ class Connections:
         """Open a new connection to the file; None if there is no file. Call it within `used`. Raises apsw.BusyError."""
         with self._turn:
             if self._files is None:
+                if look(self._path).database is None:
+                    # Before links are followed, which costs more: a home that starts asks twenty times.
+                    return None
                 self._real_path = os.path.realpath(self._path)
             files = look(self._real_path)
             known = self._files or files

@@ -12,6 +12,9 @@ ROWS, HISTORY, OUTBOX = "rows file", "history file", "outbox"
 # Any of these tables is enough.
 _TABLES = {ROWS: "reconcile_meta", OUTBOX: "reconcile_outbox"}
 _HISTORY_COLUMNS = {"at_ns", "registry", "id", "digest", "run_id"}  # others have tables of that name too
+# The tables that tell the kinds apart, in one statement: each use of a file asks for them.
+_TOLD_BY = """SELECT name FROM sqlite_schema WHERE type IN ('table', 'view')
+  AND name IN ('reconcile_meta', 'reconcile_outbox', 'records', 'meta')"""
 
 
 def has_table(connection: apsw.Connection, table: str) -> bool:
@@ -27,10 +30,14 @@ def is_empty(connection: apsw.Connection) -> bool:
     return connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone() is None
 
 
-def check_kind(connection: apsw.Connection, replica: str, wanted: str) -> None:
-    """Raises ReplicaRejected if the file is a different one of ours than `wanted`."""
-    kinds = [kind for kind, table in _TABLES.items() if has_table(connection, table)]
-    if has_table(connection, "records"):
+def check_kind(connection: apsw.Connection, replica: str, wanted: str) -> frozenset[str]:
+    """The tables that are there of those by which our files are recognised, and the history's `meta`.
+
+    Raises ReplicaRejected if the file is a different one of ours than `wanted`.
+    """
+    present = frozenset(str(name) for (name,) in connection.execute(_TOLD_BY))
+    kinds = [kind for kind, table in _TABLES.items() if table in present]
+    if "records" in present:
         columns = {
             str(name) for (name,) in connection.execute("SELECT name FROM pragma_table_info('records')")
         }
@@ -42,6 +49,7 @@ def check_kind(connection: apsw.Connection, replica: str, wanted: str) -> None:
             f"The file is {_article(other)} {other}, but {_article(wanted)} {wanted} was expected.",
             "Nothing was changed. Put the files where they belong, or correct rows.file and records.uri.",
         )
+    return present
 
 
 def _article(word: str) -> str:

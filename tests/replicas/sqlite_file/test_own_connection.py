@@ -112,3 +112,23 @@ def test_a_link_to_a_file_that_is_not_there_makes_none(tmp_path: Path) -> None:
     with pytest.raises(ReplicaError, match=r"x\.db"):
         make(tmp_path / "x.db")
     assert [path.name for path in tmp_path.iterdir()] == ["x.db"]
+
+
+def test_where_links_lead_is_only_followed_to_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    followed, realpath = list[str](), os.path.realpath
+
+    def follow(path: str) -> str:
+        followed.append(path)
+        return realpath(path)
+
+    (tmp_path / "x.db").symlink_to(tmp_path / "there.db")
+    monkeypatch.setattr(os.path, "realpath", follow)
+    file = ApswFile("sqlite", tmp_path / "x.db")
+    with file.reading() as connection:
+        assert connection.execute("SELECT count(*) FROM sqlite_schema").get == 0
+    assert followed == []
+    sql(tmp_path / "there.db", "CREATE TABLE t (a)")
+    with file.reading() as connection:
+        assert connection.execute("SELECT count(*) FROM sqlite_schema").get == 1
+    assert followed == [str(tmp_path / "x.db")]
+    file.close()

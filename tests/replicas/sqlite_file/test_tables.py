@@ -11,7 +11,7 @@ from engine.ports import Run
 from engine.replicas.history.replica import open_history
 from engine.replicas.influx.outbox import open_outbox
 from engine.replicas.rows.replica import open_rows
-from engine.replicas.sqlite_file.tables import has_table
+from engine.replicas.sqlite_file.tables import ROWS, check_kind, has_table
 from tests.homes import ENTRY, NOON, device, snapshot
 from tests.replicas.passes import one_pass
 
@@ -121,3 +121,19 @@ def test_only_a_table_or_a_view_is_one() -> None:
         True,
         False,
     ]
+
+
+def test_one_statement_tells_which_of_our_tables_are_there() -> None:
+    connection = apsw.Connection(":memory:")
+    connection.execute(
+        "CREATE TABLE reconcile_meta (name, value); CREATE VIEW meta AS SELECT 1; CREATE TABLE more (a)"
+    )
+    asked = list[str]()
+
+    def note(_cursor: apsw.Cursor, statement: str, _bindings: object) -> bool:
+        asked.append(statement)
+        return True
+
+    connection.exec_trace = note
+    assert check_kind(connection, "sqlite", ROWS) == {"reconcile_meta", "meta"}
+    assert len(asked) == 1
