@@ -33,8 +33,8 @@ class Home(msgspec.Struct, frozen=True, eq=False, dict=True, kw_only=True):
     """The records of one moment, by key, and their derived values. Made by `make_home`.
 
     `set_aside` are the rows that cannot be identified; no other part of the home contains them.
-    `stand_ins` are records that are used only for derived values: rows set aside, and a replica's rows of records that
-    cannot be read now. `partly_read` names the unknown fields of some records: replicas keep their values. `positions` has
+    `stand_ins` are records that are used only for derived values: a replica's rows of records that cannot be read
+    now. `partly_read` names the unknown fields of some records: replicas keep their values. `positions` has
     the user's order of areas and floors, if known. `names_as_of` is the version, (year, month), whose rule names the
     entities. `entry_ids` identify the instance.
     """
@@ -108,10 +108,7 @@ class Home(msgspec.Struct, frozen=True, eq=False, dict=True, kw_only=True):
         )
 
     def standing_in(self, records: Sequence[Record]) -> "Home":
-        """The home with values derived as if it had these records, which a replica has and which cannot be read now.
-
-        They come before the home's own: of several rows with one id it is not known which is right.
-        """
+        """The home with values derived as if it had these records, which a replica has and which cannot be read now."""
         found = {record.key: record for record in records if not isinstance(record, Entity)}
         return msgspec.structs.replace(
             self,
@@ -204,7 +201,8 @@ def make_home(  # noqa: PLR0913 (a value with named parts)
 
     `hashes` are the known ones, and must not be mutated afterwards.
     """
-    by_key, aside, stand_ins = trusted_records(records, set_aside)
+    # Of several rows with one id it is not known which is right, so nothing is derived from any.
+    by_key, aside, _ = trusted_records(records, set_aside)
     if hashes.keys() != by_key.keys():
         hashes = {key: hashes.get(key) or content_hash(record) for key, record in by_key.items()}
     return Home(
@@ -216,7 +214,7 @@ def make_home(  # noqa: PLR0913 (a value with named parts)
         names_as_of=names_as_of,
         entry_ids=_entry_ids(by_key, aside, registries),
         set_aside=aside,
-        stand_ins=stand_ins,
+        stand_ins={},
         partly_read={key: names for key, names in partly_read.items() if key in by_key},
         generation=Generation(),
     )
@@ -241,7 +239,7 @@ def _count(records: Iterable[Key], set_aside: Iterable[SetAside]) -> Counter[str
 
 
 def _for_deriving(records: Mapping[Key, Record], stand_ins: Mapping[Key, Record]) -> Mapping[Key, Record]:
-    """The records for deriving: a device that is set aside is represented by its last row, unless a replica has another."""
+    """The records for deriving: a device that is set aside is represented by what a replica has of it."""
     missing = {key: record for key, record in stand_ins.items() if key not in records}
     return with_changes(records, missing, ()) if missing else records
 

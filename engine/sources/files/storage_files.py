@@ -69,7 +69,7 @@ def snapshot_of_files(
         files, [row for listed, found in placed if listed.registry == "entity" for _, row in found], minor
     )
     devices = [row for listed, found in placed if listed.registry == "device" for _, row in found]
-    names = {str(row.get("id")): device_name(row) for row in devices}
+    names = _names_of(devices)
     splits = splits_of_devices(devices)
     records = [
         record
@@ -93,6 +93,15 @@ def snapshot_of_files(
         set_aside=rows.set_aside,
         positions=positions_in(stored, [record.key for record in records], rows.set_aside),
     )
+
+
+def _names_of(devices: list[dict[str, Json]]) -> dict[str, str | None]:
+    """Device names by id; None where rows with one id have different names, because which is right is not known."""
+    names: dict[str, str | None] = {}
+    for row in devices:
+        id_, name = str(row.get("id")), device_name(row)
+        names[id_] = name if names.get(id_, name) == name else None
+    return names
 
 
 def reading_of(  # noqa: PLR0913 (a value with named parts)

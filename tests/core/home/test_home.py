@@ -81,14 +81,24 @@ def test_of_two_entities_with_one_entity_id_none_is_trusted() -> None:
     assert {row.field for row in found.home.set_aside} == {"entity_id"}
 
 
-def test_entities_of_a_device_that_is_listed_twice_are_named_as_home_assistant_names_them() -> None:
+def test_nothing_is_derived_from_a_device_that_is_listed_twice() -> None:
+    """A first fill named its entities after the last of its rows, whichever that was."""
     twice = [device(1), device(1, name="Last")]
     found = snapshot(ENTRY, *twice, entity(1, device_id=device(1).id, original_name="Power"))
-    assert found.home.derived[entity(1).key].effective_name == "Last Power"
+    assert found.home.derived[entity(1).key].effective_name == "Power"
+    turned = snapshot(ENTRY, *reversed(twice), entity(1, device_id=device(1).id, original_name="Power"))
+    assert turned.home.row_versions == found.home.row_versions
     later = found.with_changes(
         [(entity(2, device_id=device(1).id, original_name="Energy"), "h")], (), taken_at=NOON
     )
-    assert later.home.derived[entity(2).key].effective_name == "Last Energy"
+    assert later.home.derived[entity(2).key].effective_name == "Energy"
+
+
+def test_nothing_is_derived_from_an_integration_or_a_parent_that_is_listed_twice() -> None:
+    child, parent = device(1, parent_device_id=device(2).id), device(2, area_id="attic")
+    others = [msgspec.structs.replace(ENTRY, title="Other"), msgspec.structs.replace(parent, name="B")]
+    derived = snapshot(ENTRY, child, parent, *others).home.derived[child.key]
+    assert (derived.integration, derived.effective_area_id) == (None, None)
 
 
 def test_row_versions_follow_derived_values_and_hashes_do_not() -> None:

@@ -61,6 +61,30 @@ def test_the_entity_stores_minor_version_alone_decides_how_entities_are_named(
     assert found.only(frozenset({"entity"})).home.names_as_of == found.home.names_as_of
 
 
+@pytest.mark.parametrize(("other", "kept"), [("Plug", "Power"), ("Lamp", "Plug power")])
+def test_a_name_is_not_shortened_by_that_of_the_last_of_several_devices_with_one_id(
+    other: str, kept: str
+) -> None:
+    entity = {"id": "e", "entity_id": "sensor.a", "unique_id": "u", "platform": "demo", "device_id": "d"}
+    stores = {
+        "core.device_registry": {
+            "version": 1,
+            "data": {"devices": [{"id": "d", "name": other}, {"id": "d", "name": "Plug"}]},
+        },
+        "core.entity_registry": {
+            "version": 1,
+            "minor_version": 24,
+            "data": {"entities": [entity | {"original_name": "Plug power"}]},
+        },
+    }
+    contents = {name: StoredFile(json.dumps(store).encode(), 0.0) for name, store in stores.items()}
+    files = StorageFiles("here", contents, frozenset(contents))
+    found = snapshot_of_files(files, ha_version=None, taken_at=1.0, origin="storage:here").home
+
+    assert found.derived[Key("entity", "e")].effective_name == kept
+    assert len(found.set_aside) == 2
+
+
 def test_categories_carry_their_scope() -> None:
     category = {"category_id": "c", "name": "C"}
     found = snapshot(
