@@ -11,10 +11,7 @@ from engine.core.state.record_states import BY_URGENCY, LABELS, State, outcomes_
 from engine.core.state.record_verdict import Verdicts
 from engine.core.state.report import RefusalReport
 from engine.core.state.status import Status
-from engine.core.words import Mode, Outcome, SyncStatus
-
-_OBSERVING = 'The service only observes and writes nothing: set plan.mode = "enforce" to have it written.'
-_WRITTEN = frozenset({State.DRIFTED, State.MISSING, State.GONE, State.PENDING})
+from engine.core.words import Outcome, SyncStatus
 
 
 class TodoView(msgspec.Struct, frozen=True):
@@ -32,8 +29,7 @@ def todo_views(status: Status, verdicts: Verdicts, word: str) -> list[TodoView]:
     """The things to do, most urgent first; `word` is the overall status."""
     found = [*_unknown(status, word), *_guards(status)]
     if word != SyncStatus.UNKNOWN:
-        is_observing = status.report is not None and status.report.mode == Mode.OBSERVE
-        found += _kinds(verdicts, outcomes_by_state(status.report), is_observing=is_observing)
+        found += _kinds(verdicts, outcomes_by_state(status.report))
     return found
 
 
@@ -68,19 +64,16 @@ def _naming(refusal: RefusalReport) -> str:
     )
 
 
-def _kinds(
-    verdicts: Verdicts, outcomes: Mapping[State, frozenset[Outcome]], *, is_observing: bool
-) -> Iterator[TodoView]:
+def _kinds(verdicts: Verdicts, outcomes: Mapping[State, frozenset[Outcome]]) -> Iterator[TodoView]:
     counts = verdicts.counts()
     for state in BY_URGENCY:
         if counts[state]:
             advice = KINDS[state]
-            observing = [_OBSERVING] if is_observing and state in _WRITTEN else []
             action, command = remedy(state, outcomes.get(state, frozenset()))
             yield TodoView(
                 f"todo-{state}",
                 f"{LABELS[state]}: {count_text(counts[state], 'record')}",
-                [f"{advice.meaning} {action}", *observing],
+                [f"{advice.meaning} {action}"],
                 command,
                 link("help", str(state)),
                 link("drift", state=str(state)),

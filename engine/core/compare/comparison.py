@@ -140,17 +140,16 @@ def report_records(  # noqa: PLR0913 (how a pass went, by keyword)
     """
     partly = completed(comparison, applied=False, unwritten=unwritten) if done == Outcome.FAILED else ()
     taken = {operation.key for operation in partly}
-    held, waiting = ({o.key for o in kept} for kept in (comparison.verdict.held, comparison.verdict.waiting))
+    left = _outcomes_left(comparison, done)
     before, standing = reported or {}, dict[Key, Reported]()
-    may_stand = bool(held or waiting or before)
+    may_stand = bool(left or before)
     if not (may_stand or taken) and (made := report_creations(comparison.plan, desired, compared_at, done)):
         return made
     is_trusted = untrusted_read(desired) is None
     reports = []
     for operation in comparison.plan.operations:
         key, cause = operation.difference.key, operation.difference.cause
-        outcome = comparison.verdict.held_as if key in held else Outcome.WAITING if key in waiting else done
-        outcome = Outcome.APPLIED if key in taken else outcome
+        outcome = Outcome.APPLIED if key in taken else left.get(key, done)
         # A difference that is not pending arose in the replica, which was read later.
         seen_at = compared_at if cause is Cause.PENDING or found_at is None else found_at
         since = _since(comparison, operation, seen_at, outcome=outcome, done=done)
@@ -169,6 +168,15 @@ def report_records(  # noqa: PLR0913 (how a pass went, by keyword)
         reported.clear()
         reported.update(standing)
     return reports + _foreign_reports(comparison, desired)
+
+
+def _outcomes_left(comparison: Comparison, done: Outcome) -> dict[Key, Outcome]:
+    """The outcomes of the operations that were not allowed. No second look follows in a service that only observes."""
+    verdict = comparison.verdict
+    postponed = done if done == Outcome.OBSERVED else Outcome.WAITING
+    # Without a guard that refuses, held operations depend on deletes that wait.
+    held_as = Outcome.HELD if verdict.refusals else postponed
+    return {**{o.key: postponed for o in verdict.waiting}, **{o.key: held_as for o in verdict.held}}
 
 
 def _operation_report(

@@ -24,7 +24,7 @@ from engine.core.guards.look import Calendar, Look
 from engine.core.guards.unread import UnreadHold, hold_unread
 from engine.core.home.snapshot import Snapshot
 from engine.core.records.record import Entity, Key
-from engine.core.words import GuardName, Outcome
+from engine.core.words import GuardName
 
 # Registries that are never empty in a real home; losing the only label is no disaster.
 _NEVER_EMPTY = ("config_entry", "device", "entity")
@@ -113,11 +113,6 @@ class Verdict(msgspec.Struct, frozen=True):
     waiting: tuple[Operation, ...]
     refusals: tuple[Refusal, ...]
     refused_whole: bool = False
-
-    @property
-    def held_as(self) -> Outcome:
-        """What is said of the held operations: without a guard that refuses, they depend on a delete that waits."""
-        return Outcome.HELD if self.refusals else Outcome.WAITING
 
 
 def review(  # noqa: PLR0913 (what a verdict rests on)

@@ -144,7 +144,7 @@ OUTCOMES: dict[Outcome, str] = {
     Outcome.PLANNED: "will be {done} with the next pass",
     Outcome.HELD: "held back by a guard",
     Outcome.WAITING: "will be deleted when {awaited} confirms that it is gone (plan.delete_confirm_seconds)",
-    Outcome.OBSERVED: "not {done}: only observing (plan.mode)",
+    Outcome.OBSERVED: 'not {done}: only observing; set plan.mode = "enforce" to have it {done}',
     Outcome.FAILED: "could not be {done}; it is tried again",
     Outcome.REPORTED: "left alone; plan.prune_foreign = true would delete it",
 }
@@ -152,6 +152,8 @@ OUTCOMES: dict[Outcome, str] = {
 WAITS_FOR_DELETE = (
     "will be {done} when {awaited} confirms a delete that it depends on (plan.delete_confirm_seconds)"
 )
+# Replaces the advice if nothing is written.
+OBSERVED_ONLY = 'Only observing, so nothing is written: set plan.mode = "enforce" to have it written.'
 # Precedes the advice if some of the changes had these outcomes.
 _SOME_LEFT = {
     Outcome.HELD: "A guard holds back some of these; see above how to allow them.",
@@ -160,7 +162,6 @@ _SOME_LEFT = {
 # The command for an outcome that determines more than the kind of difference does.
 _COMMANDS = {
     Outcome.WAITING: "reconcile --confirm-deletes",
-    Outcome.OBSERVED: "reconcile",
     Outcome.FAILED: "reconcile doctor",
     Outcome.PLANNED: "reconcile",
 }
@@ -174,6 +175,8 @@ def remedy(state: str, outcomes: frozenset[Outcome]) -> tuple[str, str | None]:
     usual, is_gone = KINDS[state], state == "gone"
     if outcomes == {Outcome.HELD}:
         return (DELETES_HELD if is_gone else CHANGES_HELD), None
+    if outcomes == {Outcome.OBSERVED}:
+        return OBSERVED_ONLY, None
     if outcomes == {Outcome.WAITING} and not is_gone:
         return CHANGES_WAIT, _COMMANDS[Outcome.WAITING]
     kept = {Outcome.HELD} if is_gone else {Outcome.HELD, Outcome.WAITING}
@@ -182,9 +185,13 @@ def remedy(state: str, outcomes: frozenset[Outcome]) -> tuple[str, str | None]:
         return usual.action, usual.command
     if outcomes <= kept:
         return " ".join(parts), _COMMANDS[Outcome.WAITING]
+    if Outcome.OBSERVED in outcomes:
+        return f"{' '.join(parts)} {OBSERVED_ONLY}", None
     return f"{' '.join(parts)} Of the others: {usual.action[:1].lower()}{usual.action[1:]}", usual.command
 
 
 def command_for(state: str, outcome: Outcome | None) -> str | None:
     """The command that resolves a difference; one held by a guard has the guard's command."""
+    if outcome == Outcome.OBSERVED:
+        return None  # a setting resolves it
     return (_COMMANDS.get(outcome) if outcome else None) or KINDS[state].command

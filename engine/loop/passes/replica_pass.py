@@ -292,4 +292,7 @@ class ReplicaPass:
             return Outcome.PLANNED
         if self._context.options.mode == Mode.APPLY:
             return Outcome.APPLIED if self.is_applied else Outcome.FAILED
-        return Outcome.OBSERVED if self._context.options.mode == Mode.OBSERVE else Outcome.PLANNED
+        options = self._context.options
+        # What a comparison reports is what passes with these settings do; only a plan is made for a pass that writes.
+        is_observed = options.mode == Mode.DRIFT and options.policy.mode == "observe"
+        return Outcome.OBSERVED if is_observed or options.mode == Mode.OBSERVE else Outcome.PLANNED

@@ -78,6 +78,27 @@ def test_each_thing_that_is_left_by_itself_is_out_of_sync(what: str) -> None:
     assert status_of(left[what], applied=True, failed=False) == "out_of_sync"
 
 
+@pytest.mark.parametrize(
+    ("done", "postponed"),
+    [
+        (Outcome.APPLIED, Outcome.WAITING),
+        (Outcome.PLANNED, Outcome.WAITING),
+        (Outcome.OBSERVED, Outcome.OBSERVED),
+    ],
+)
+def test_no_delete_waits_for_a_second_look_where_nothing_is_written(
+    done: Outcome, postponed: Outcome
+) -> None:
+    desired = snapshot(ENTRY, device(1))
+    found = compared(desired, ENTRY, device(1), device(2), device(3))
+    one, other = found.plan.operations
+    for lists in ({"waiting": (one, other)}, {"waiting": (one,), "held": (other,)}):
+        assert {r.outcome for r in reports_of(judged(found, **lists), desired, done=done)} == {postponed}
+    refusal = Refusal(GuardName.DELETE_RATIO, "too many", "raise it", 2)
+    held = judged(found, held=(one, other), refusals=(refusal,))
+    assert {r.outcome for r in reports_of(held, desired, done=done)} == {Outcome.HELD}
+
+
 def test_a_changed_record_is_reported_with_its_name_hashes_and_changed_fields() -> None:
     lamp = entity(1, name="Lamp", modified_at=NOON - 5)
     desired, before = snapshot(ENTRY, lamp), snapshot(entity(1))

@@ -30,6 +30,7 @@ def test_each_is_one_sentence_and_a_command_that_there_is(advice: Advice) -> Non
 
 def test_an_outcome_has_a_command_of_its_own() -> None:
     assert command_for("gone", Outcome.WAITING) == "reconcile --confirm-deletes"
+    assert command_for("drifted", Outcome.OBSERVED) is None
     assert command_for("gone", Outcome.FAILED) == "reconcile doctor"
     assert command_for("gone", Outcome.HELD) == "reconcile --confirm-deletes"
     assert command_for("foreign", None) == "reconcile --prune-foreign"
@@ -61,6 +62,8 @@ def test_an_outcome_has_a_command_of_its_own() -> None:
             "A guard holds back some of these; see above how to allow them. Some of these wait",
             "reconcile --confirm-deletes",
         ),
+        ("drifted", {Outcome.OBSERVED}, "Only observing, so nothing is written", None),
+        ("gone", {Outcome.OBSERVED, Outcome.HELD}, "A guard holds back some of these; see above how", None),
         ("gone", {Outcome.WAITING}, "A second read, ", "reconcile --confirm-deletes"),
         (
             "gone",
@@ -75,7 +78,7 @@ def test_the_next_pass_is_promised_only_for_what_nothing_holds_back(
 ) -> None:
     action, found = remedy(state, frozenset(outcomes))
     assert (action.startswith(promises), found) == (True, command), action
-    if outcomes <= {Outcome.HELD, Outcome.WAITING} and state != "gone":
+    if outcomes <= {Outcome.HELD, Outcome.WAITING, Outcome.OBSERVED} and state != "gone":
         assert "next pass" not in action
 
 

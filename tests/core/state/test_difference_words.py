@@ -13,7 +13,7 @@ from tests.commandline.reports import changed, removed
     ("action", "outcome", "text"),
     [
         (Action.UPSERT, "planned", "will be written with the next pass"),
-        (Action.MOVE, "observed", "not moved: only observing (plan.mode)"),
+        (Action.MOVE, "observed", 'not moved: only observing; set plan.mode = "enforce" to have it moved'),
         (Action.DELETE, "failed", "could not be deleted; it is tried again"),
         (Action.DELETE, "held", "held back by a guard"),
         (

@@ -238,7 +238,7 @@ def orphan_after_a_take_over(replica: MemoryReplica) -> RecordReport:
     before, after = snapshot(ENTRY, device(1), device(2)), snapshot(ENTRY, device(1))
     Stand(before, stores_derived=False, replica=replica)
     stand = Stand(after, stores_derived=False, replica=replica, ledger=MemoryLedger())
-    (found,) = stand.one_pass(after, "observe").records
+    (found,) = stand.one_pass(after, "dry_run").records
     assert found.key == device(2).id
     return found
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from engine.commandline.arguments.arguments import Arguments
 from engine.commandline.interruption import Interruption
 from engine.commandline.text.record_lines import listing, plural
-from engine.commandline.text.set_aside_lines import but_for_set_aside
+from engine.commandline.text.set_aside_lines import but_for_set_aside, compared_text
 from engine.commandline.verbs.compared import compare_now
 from engine.commandline.verbs.doctor.check import Check
 from engine.core.state.advice import GUARDS, KINDS, remedy
@@ -53,6 +53,5 @@ def checks_of(status: Status) -> Iterator[Check]:
         yield Check(
             "drift",
             "ok",
-            f"{listing(looked)} as Home Assistant is, {plural(report.source.records, 'record')}"
-            f"{but_for_set_aside(report)}",
+            f"{listing(looked)} as Home Assistant is, {compared_text(report)}{but_for_set_aside(report)}",
         )

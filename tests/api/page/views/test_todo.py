@@ -5,6 +5,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from api.page.views.todo import TodoView, todo_views
+from engine.core.state.advice import OBSERVED_ONLY
 from engine.core.state.record_verdict import Verdicts
 from engine.core.state.status import SourceStatus, Status, status_word
 from tests.api.serving import FRESHNESS, status_of
@@ -40,7 +41,9 @@ def test_observe_mode_is_shown() -> None:
         removed("C", outcome="observed"), replicas=(replica(status="out_of_sync"),), mode="observe"
     )
     (gone,) = todos(status_of(reported))
-    assert "only observes" in gone.sentences[1]
+    assert gone.sentences[0].endswith(OBSERVED_ONLY)
+    assert "next pass" not in gone.sentences[0]
+    assert gone.command is None
 
 
 def test_a_second_read_is_not_advised_for_deletes_that_a_guard_holds() -> None:

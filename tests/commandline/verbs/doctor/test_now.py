@@ -1,10 +1,12 @@
 """The doctor reports the current faults of the stores."""
 
 import apsw
+import pytest
 
 from engine.commandline.pass_status import status_of
 from engine.commandline.verbs.doctor.now import checks_of
 from engine.core.records.set_aside import SetAside
+from engine.core.state.report import SourceReport
 from tests.commandline.in_process import Reconcile
 from tests.commandline.reports import changed, refusal, removed, replica, report
 
@@ -48,3 +50,29 @@ def test_rows_that_cannot_be_used_are_the_exception_to_what_is_equal() -> None:
     row = SetAside("device", "", "null", "it is null and no object", position=1)
     (equal,) = checks_of(status_of(report(set_aside=(row,)), 1e9))
     assert equal.message.endswith("183 records, but for 1 row that cannot be used")
+
+
+def test_what_was_compared_is_named_where_it_is_not_all() -> None:
+    (equal,) = checks_of(
+        status_of(
+            report(source=SourceReport("ws://h", True, "2026.11.0", "RUNNING", 12, ("area", "label"))), 1e9
+        )
+    )
+    assert equal.message.endswith("12 records of area and label")
+
+
+def test_nothing_is_announced_for_the_next_pass_where_passes_only_observe(
+    mirror: Reconcile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mirror()
+    monkeypatch.setenv("RECONCILE_PLAN__MODE", "observe")
+    connection = apsw.Connection("rows.db")
+    connection.execute("UPDATE areas SET name = 'Other' WHERE area_id = 'kitchen'")
+    connection.close()
+    _, out, _ = mirror("doctor")
+    assert "warn drift: Drifted: 1 record." in out
+    assert "Only observing, so nothing is written" in out
+    assert "next pass" not in out
+    _, out, _ = mirror("show", "area/kitchen")
+    assert "Not written: only observing" in out
+    assert "To do it" not in out
