@@ -11,7 +11,8 @@ from pathlib import Path
 
 from engine.core.guards.look import Calendar
 
-# Smaller than any reported duration; and NTP adjusts the rate of both clocks alike.
+# Two clocks are never read at once, and NTP adjusts the rate of both alike: a smaller difference is no clock that was set.
+_SHIFT_SECONDS_MIN = 0.1
 _SHIFT_DIGITS = 3
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _UPTIME = Path("/proc/uptime")
@@ -35,6 +36,7 @@ class ProcessClock:
         running = elapsed()
         self._offset = wall() - running
         self._boot = boot
+        self._shift = 0.0
         self._booted_at = None if boot is None or uptime is None else self() - uptime
 
     def __call__(self) -> float:
@@ -48,7 +50,9 @@ class ProcessClock:
     def calendar(self) -> Calendar:
         """The conversion of this clock's times to the wall clock as it is set now."""
         shift = round(self._wall() - self(), _SHIFT_DIGITS)
-        return Calendar(shift, self._boot, self._booted_at)
+        if abs(shift - self._shift) >= _SHIFT_SECONDS_MIN:
+            self._shift = shift  # else every earlier time would be shown differently
+        return Calendar(self._shift, self._boot, self._booted_at)
 
 
 def since_boot() -> float:

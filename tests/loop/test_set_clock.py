@@ -3,12 +3,14 @@
 from contextlib import closing
 from pathlib import Path
 
+import anyio
 import pytest
 
 from engine.commandline.text.plan import PlanText, render_plan
 from engine.core.guards.guard import Policy
 from engine.core.home.snapshot import Snapshot
 from engine.core.records.registries import REGISTRIES
+from engine.core.state.hints import Hints
 from engine.core.state.report import RecordReport
 from engine.core.words import Mode
 from engine.loop.passes.options import PassOptions
@@ -19,6 +21,7 @@ from engine.replicas.history.replica import open_history
 from engine.replicas.rows.replica import open_rows
 from tests.fakes.world import MemorySource
 from tests.homes import ENTRY, NOON, device, entity, snapshot
+from tests.loop.running import SetClock, running
 from tests.replicas.passes import sql
 
 pytestmark = pytest.mark.anyio
@@ -146,3 +149,34 @@ async def test_a_report_shows_of_revisions_that_were_dated_again(tmp_path: Path)
             assert ("The clock was wrong: 2 revisions" in text) == (name == "Two")
     assert [any(found) for found in notes] == [False, True, False]
     assert notes[1][0] is None
+
+
+async def test_the_time_since_which_a_record_is_missing_is_the_same_in_every_report(cron: Cron) -> None:
+    """The uptime is known to a hundredth of a second, and two clocks are never read at once."""
+    await cron.run(NOON + 100.4567, later=100.45)
+    since = [record.since for record in cron.records]
+    for seconds in (5.013, 9.0, 20.996):
+        await cron.run(NOON + 100.4567 + seconds + 0.004, later=seconds)
+        since += [record.since for record in cron.records]
+        cron.running -= seconds
+    assert since == [NOON + 100.4567] * 4
+
+
+@pytest.mark.virtual_time
+async def test_clocks_that_differ_by_moments_move_no_time_that_is_reported() -> None:
+    machine = SetClock()
+    async with running(machine=machine) as service:
+        await anyio.sleep(1)
+        machine.offset = 3600.0  # set once
+        service.rows.rows[device(9).key] = (device(9), None)  # somebody else's
+        service.home.change(snapshot(ENTRY, entity(1)), Hints(registries=frozenset({"device"})))
+        since = set()
+        for number in range(1, 12):
+            machine.offset = 3600.0 + number % 5 * 0.003
+            await anyio.sleep(2)
+            service.home.change(snapshot(ENTRY, entity(1)), Hints(relist=True))
+            await anyio.sleep(1)
+            report = service.service.status().report
+            assert report is not None
+            since |= {(record.replica, record.key, record.since) for record in report.records}
+        assert len(since) == 3

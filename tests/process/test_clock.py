@@ -44,10 +44,15 @@ def test_earlier_times_are_converted_to_the_current_wall_clock() -> None:
     assert calendar.look(before) == Look(NOON + 73 * 365 * DAY, "boot", 300.0)
 
 
-def test_a_drift_of_less_than_a_millisecond_is_none() -> None:
+def test_a_drift_of_less_than_a_tenth_of_a_second_is_none() -> None:
     machine = Machine()
-    machine.wall += 0.0004
-    assert machine.clock.calendar().shift == 0
+    for seconds in (0.0004, 0.01, 0.08, -0.17):  # one after the other
+        machine.wall += seconds
+        assert machine.clock.calendar().shift == 0
+    machine.wall -= 0.05
+    assert machine.clock.calendar().shift == pytest.approx(-0.1296, abs=0.0005)
+    machine.wall += 0.08
+    assert machine.clock.calendar().shift == pytest.approx(-0.1296, abs=0.0005)
 
 
 def test_without_the_machines_own_clock_looks_have_the_wall_clock_only() -> None:

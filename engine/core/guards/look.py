@@ -11,6 +11,8 @@ import msgspec
 PLAUSIBLE_SINCE = 1_793_491_200.0
 # The resolution of the uptime: some systems count hundredths of a second.
 _RESOLUTION_SECONDS = 0.02
+# Within one boot, a wall clock that is further away from where the uptime has it was set.
+_SET_SECONDS = 1.0
 # In place of a boot: the clock of Home Assistant, which dates backups.
 _HOME_ASSISTANT = "home assistant"
 
@@ -59,7 +61,9 @@ def begun_at(first: Look, now: Look) -> float | None:
     The wall clock may have been wrong then; within one boot of the machine, the look's age is known all the same.
     """
     if first.uptime is not None and now.uptime is not None and first.boot == now.boot:
-        return round(now.wall - max(0.0, now.uptime - first.uptime), 3)
+        at = round(now.wall - max(0.0, now.uptime - first.uptime), 3)
+        # Two clocks are never read at once: what was shown before stays, unless the wall clock was set.
+        return first.wall if abs(at - first.wall) <= _SET_SECONDS else at
     is_plausible = PLAUSIBLE_SINCE <= first.wall <= now.wall or now.wall < PLAUSIBLE_SINCE
     return first.wall if is_plausible else None
 

@@ -58,6 +58,17 @@ def test_between_dates_of_backups_their_difference_has_passed_whenever_this_mach
     assert elapsed(first, last) == pytest.approx(DAY, abs=0.03)
     assert elapsed(last, first) < 0
     assert begun_at(first, last) == NOON
+    dated = Calendar(shift=60.0, boot="a", booted_at=NOON).look(NOON, is_dated=True)
+    assert (dated.wall, dated.uptime) == (NOON + 60, NOON + 60)
+    assert dated.boot not in (None, "a")
+
+
+def test_clocks_that_differ_by_moments_move_no_look() -> None:
+    for uptime in (99.98, 99.99, 100.01, 100.9):
+        assert begun_at(Look(NOON - 30.0004, "a", 70.0), Look(NOON, "a", uptime)) == NOON - 30.0004
+    assert begun_at(Look(NOON - 30.0004, "a", 70.0), Look(NOON, "a", 101.1)) == NOON - 31.1
+    assert begun_at(Look(NOON - 30, "a", 70.0), Look(NOON, "a", 101.0)) == NOON - 30
+    assert begun_at(Look(EPOCH, "a", 70.0), Look(NOON, "a", 70.0)) == NOON
 
 
 @pytest.mark.parametrize("wall", [EPOCH, NOON + 90 * DAY, NOON - 30])
