@@ -110,9 +110,9 @@ class ReplicaController:
 
     def current(self) -> ReplicaStatus:
         """The status now; unknown, rather than in or out of sync, if another program has replaced or may have changed the file."""
-        if self._memory is None or self.status.status not in (SyncStatus.IN_SYNC, SyncStatus.OUT_OF_SYNC):
+        if self.status.status not in (SyncStatus.IN_SYNC, SyncStatus.OUT_OF_SYNC):
             return self.status
-        return self._watch.shown(self.status, self._unknown, self._memory.data_version, self._under_way)
+        return self._watch.shown(self.status, self._unknown, self._under_way)
 
     @property
     def name(self) -> str:
@@ -180,10 +180,8 @@ class ReplicaController:
         return scope.cancelled_caught
 
     async def _is_changed_elsewhere(self) -> bool:
-        is_changed = self._memory is not None and await self._watch.is_changed(self._memory.data_version)
-        if is_changed:
-            # The replica's content is unknown until the following pass has read it.
-            self.status = self._unknown()
+        if is_changed := await self._watch.is_changed():
+            self.status = self._unknown()  # until the following pass has read the content
         return is_changed
 
     def _unknown(self) -> ReplicaStatus:
@@ -224,6 +222,10 @@ class ReplicaController:
         # Heartbeats may have confirmed it while it was compared.
         true_at = self._true_at if self._newest is desired else true_at
         self._publish(report, desired, true_at, is_proven=losses == self._losses)
+        # What was written is known even if the ledger, in another store, then failed.
+        is_known = self._memory or (self.status.is_error_elsewhere and work.comparison and work.remembered)
+        if not is_known:
+            self._watch.forget()
         listener.on_report(report)
         return self._backoff.wait_after(report, context.retry_after_seconds)
 
@@ -236,7 +238,8 @@ class ReplicaController:
             await work.compare()
         self._looked_at = anyio.current_time()
         if work.comparison is not None:
-            self._watch.note_look(signature)
+            if work.remembered is not None:
+                self._watch.note_look(signature, work.remembered.data_version)
             verified_at = started if verify else self.status.verified_at
             self.status = msgspec.structs.replace(self.status, verified_at=verified_at)
         # Until then changes are pending, even those that turn out to need no operation.

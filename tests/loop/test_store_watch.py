@@ -1,5 +1,7 @@
 """A store that another program wrote to is never in sync, whatever keeps the controller from comparing it."""
 
+from collections.abc import Iterable
+
 import anyio
 import pytest
 
@@ -20,12 +22,21 @@ pytestmark = [pytest.mark.anyio, pytest.mark.virtual_time]
 class LockedLedger(MemoryLedger):
     """A ledger that can be read and not written, as while another program holds a lock on its file, or the disk is full."""
 
-    is_locked = False
+    locked = ""  # the call that fails
 
     def note_absences(self, absences: Absences, at: object) -> None:
-        if self.is_locked:
-            raise ReplicaUnavailable("books", "locked")
+        self._check("note_absences")
         super().note_absences(absences, at)  # type: ignore[arg-type]
+
+    def record_applied(
+        self, replica: str, versions: Iterable[tuple[Key, str | None]], at: float, *, place: str | None = None
+    ) -> None:
+        self._check("record_applied")
+        super().record_applied(replica, versions, at, place=place)
+
+    def _check(self, call: str) -> None:
+        if call == self.locked:
+            raise ReplicaUnavailable("books", "locked")
 
 
 def says(kept: Kept) -> tuple[str, bool]:
@@ -41,14 +52,16 @@ async def confirming(kept: Kept) -> None:
         kept.controller.confirm(clock())
 
 
-async def test_an_edit_while_the_ledger_is_locked_is_noticed_and_repaired_before_the_retry() -> None:
+@pytest.mark.parametrize("call", ["note_absences", "record_applied"])
+async def test_an_edit_while_the_ledger_is_locked_is_noticed_and_repaired_before_the_retry(call: str) -> None:
+    """Also if the ledger fails after the store was written, so that the next pass has to read all of it."""
     ledger = LockedLedger()
     async with keeping(ledger=ledger) as kept, anyio.create_task_group() as tasks:
         tasks.start_soon(confirming, kept)
         kept.controller.offer(HOME)
         await anyio.sleep(2)
-        ledger.is_locked = True
-        kept.controller.offer(later(HOME, device(1)))
+        ledger.locked = call
+        kept.controller.offer(later(HOME, device(1, name="New")))
         await anyio.sleep(200)
         assert says(kept) == ("in_sync", True)
         assert kept.controller.current().is_error_elsewhere
@@ -129,12 +142,12 @@ async def test_a_look_that_is_late_doubts_files_that_are_not_as_they_were() -> N
     now = [0.0]
     watch = StoreWatch(replica, inline, lambda: now[0], watch_seconds=0.5)
     replica.left_behind = "a"
-    watch.note_look("a")
+    watch.note_look("a", replica.edits)
     now[0] = 100.0
     assert not watch.may_have_missed()
     replica.left_behind = "b"
     assert watch.may_have_missed()
-    assert not await watch.is_changed(replica.edits)
+    assert not await watch.is_changed()
     assert not watch.may_have_missed()
     replica.left_behind = None
     assert not watch.may_have_missed()
@@ -156,26 +169,34 @@ async def test_a_store_that_does_not_answer_counts_as_changed() -> None:
         def data_version(self) -> int | None:
             raise ReplicaUnavailable("memory", "away")
 
-    assert await StoreWatch(Away(), inline, clock, 0.5).is_changed(0)
+    watch = StoreWatch(Away(), inline, clock, 0.5)
+    watch.note_look("a", 0)
+    assert await watch.is_changed()
+    watch.forget()
+    assert not await watch.is_changed()
 
 
 async def test_another_data_version_is_a_change_even_if_the_files_then_rest() -> None:
     replica = MemoryReplica()
     replica.left_behind = "a"
     watch = StoreWatch(replica, inline, clock, 0.5)
-    watch.note_look("a")
+    watch.note_look("a", 0)
     replica.rows[Key("device", device(1).id)] = (device(1), None)
     replica.left_behind = "b"
     replica.edit(device(1).key, name="X")
-    assert await watch.is_changed(0)
-    assert await watch.is_changed(0)
+    assert await watch.is_changed()
+    assert await watch.is_changed()
+    watch.note_look("b", 1)
+    assert not await watch.is_changed()
+    replica.left_behind = "c"
+    assert not await watch.is_changed()
 
 
 class Replaced(MemoryReplica):
     """Its file is replaced since the data version 1, if it is at all."""
 
     def is_overtaken(self, data_version: int | None) -> bool:
-        return self.is_replaced and data_version == 1
+        return self.is_replaced and data_version in (None, 1)
 
 
 async def test_what_is_shown_in_doubt_is_made_once_for_a_status() -> None:
@@ -188,15 +209,19 @@ async def test_what_is_shown_in_doubt_is_made_once_for_a_status() -> None:
         return made[-1]
 
     def shown(status: ReplicaStatus) -> ReplicaStatus:
-        return watch.shown(status, unknown, 1, ())
+        return watch.shown(status, unknown, ())
 
     first = ReplicaStatus("memory", SyncStatus.IN_SYNC)
-    assert shown(first) is first
     replica.is_replaced = True
+    assert shown(first) is first, "nothing is known that could be in doubt"
+    watch.note_look(None, 1)
     assert shown(first) is shown(first) is made[0]
+    other = StoreWatch(replica, inline, clock, 0.5)
+    other.note_look(None, 1)
+    assert other.shown(first, lambda: made[0], ()) is made[0]
     second = ReplicaStatus("memory", SyncStatus.IN_SYNC)
     assert shown(second) is made[1]
-    assert watch.shown(second, unknown, 1, [device(1).key]) is made[1]
+    assert watch.shown(second, unknown, [device(1).key]) is made[1]
     replica.is_replaced = False
     assert shown(second) is second
     replica.is_replaced = True
