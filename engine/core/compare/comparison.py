@@ -224,11 +224,8 @@ def _since(
 
 
 def _is_dated(operation: Operation, modified_at: float) -> bool:
-    """Whether `modified_at` is the time of the change: not if only values derived from other records differ, and not if the
-    row has it already, as when an upgrade adds a field to every record.
-    """
-    fields = operation.fields
-    if fields and all(field.name in Derived.__struct_fields__ for field in fields):
+    """Whether `modified_at` dates the change: it dates no derived value, nor what an upgrade adds to a row that has it already."""
+    if operation.fields and all(each.name in Derived.__struct_fields__ for each in operation.fields):
         return False
     stored = operation.before.fields.get("modified_at") if operation.before else None
     return not (isinstance(stored, int | float) and abs(stored - modified_at) < _SAME_TIME_SECONDS)
