@@ -1,6 +1,6 @@
 """What to do, directly below the status: a sentence and a command for each guard and each kind of difference."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 
 import msgspec
 
@@ -29,7 +29,9 @@ def todo_views(status: Status, verdicts: Verdicts, word: str) -> list[TodoView]:
     """The things to do, most urgent first; `word` is the overall status."""
     found = [*_unknown(status, word), *_guards(status)]
     if word != SyncStatus.UNKNOWN:
-        found += _kinds(verdicts, outcomes_by_state(status.report))
+        is_refused = any(r.not_this_home for r in (status.report.replicas if status.report else ()))
+        hidden = {State.UNKNOWN} if is_refused else set[State]()  # its guard is above
+        found += _kinds(verdicts, outcomes_by_state(status.report), hidden)
     return found
 
 
@@ -64,10 +66,12 @@ def _naming(refusal: RefusalReport) -> str:
     )
 
 
-def _kinds(verdicts: Verdicts, outcomes: Mapping[State, frozenset[Outcome]]) -> Iterator[TodoView]:
+def _kinds(
+    verdicts: Verdicts, outcomes: Mapping[State, frozenset[Outcome]], hidden: Set[State]
+) -> Iterator[TodoView]:
     counts = verdicts.counts()
     for state in BY_URGENCY:
-        if counts[state]:
+        if counts[state] and state not in hidden:
             advice = KINDS[state]
             action, command = remedy(state, outcomes.get(state, frozenset()))
             yield TodoView(

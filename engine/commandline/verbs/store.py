@@ -64,7 +64,7 @@ def _restore(arguments: Arguments, loaded: LoadedSettings) -> int:
     lines = f"Restored {rows} from {source}: {_records(answer)}.\n"
     if kept:
         lines += f"Its previous content is in {kept}.\n"
-    _report(arguments, answer, f"{lines}The next pass brings it up to date.\n")
+    _report(arguments, answer, f"{lines}The next pass brings it up to date if it is of this home.\n")
     return OK
 
 

@@ -140,7 +140,7 @@ def report_records(  # noqa: PLR0913 (how a pass went, by keyword)
     """
     partly = completed(comparison, applied=False, unwritten=unwritten) if done == Outcome.FAILED else ()
     taken = {operation.key for operation in partly}
-    left = _outcomes_left(comparison, done)
+    left = comparison.verdict.outcomes_left(done)
     before, standing = reported or {}, dict[Key, Reported]()
     may_stand = bool(left or before)
     if not (may_stand or taken) and (made := report_creations(comparison.plan, desired, compared_at, done)):
@@ -168,15 +168,6 @@ def report_records(  # noqa: PLR0913 (how a pass went, by keyword)
         reported.clear()
         reported.update(standing)
     return reports + _foreign_reports(comparison, desired)
-
-
-def _outcomes_left(comparison: Comparison, done: Outcome) -> dict[Key, Outcome]:
-    """The outcomes of the operations that were not allowed. No second look follows in a service that only observes."""
-    verdict = comparison.verdict
-    postponed = done if done == Outcome.OBSERVED else Outcome.WAITING
-    # Without a guard that refuses, held operations depend on deletes that wait.
-    held_as = Outcome.HELD if verdict.refusals else postponed
-    return {**{o.key: postponed for o in verdict.waiting}, **{o.key: held_as for o in verdict.held}}
 
 
 def _operation_report(

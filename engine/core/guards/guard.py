@@ -1,10 +1,9 @@
 """Guards: when a plan, or its deletes, must not be carried out.
 
-A delete needs evidence. Home Assistant successfully returns an empty list that looks complete in recovery mode,
-lists grow while it starts, a corrupt store returns with new ids, a wrong URL is another home: in all of
-these the rows in the replicas are the better copy. A refusal names the guard, the numbers and what would
-change it; all other operations are carried out. Guards decide at the first look: a record that is missing
-for the first time only waits if no guard would hold its delete.
+A delete needs evidence. Home Assistant successfully returns an empty list that looks complete in recovery mode, lists
+grow while it starts, a corrupt store returns with new ids, a wrong URL is another home: in all of these the rows in the
+replicas are the better copy. A refusal names the guard, the numbers and what would change it; all other operations are
+carried out. Guards decide at the first look: a record missing for the first time waits only if no guard would hold it.
 """
 
 from collections.abc import Mapping, Set
@@ -24,7 +23,7 @@ from engine.core.guards.look import Calendar, Look
 from engine.core.guards.unread import UnreadHold, hold_unread
 from engine.core.home.snapshot import Snapshot
 from engine.core.records.record import Entity, Key
-from engine.core.words import GuardName
+from engine.core.words import GuardName, Outcome
 
 # Registries that are never empty in a real home; losing the only label is no disaster.
 _NEVER_EMPTY = ("config_entry", "device", "entity")
@@ -113,6 +112,12 @@ class Verdict(msgspec.Struct, frozen=True):
     waiting: tuple[Operation, ...]
     refusals: tuple[Refusal, ...]
     refused_whole: bool = False
+
+    def outcomes_left(self, done: Outcome) -> dict[Key, Outcome]:
+        """The outcomes of what is not allowed; `done` is that of the others. No second look follows where all is only observed."""
+        later = done if done == Outcome.OBSERVED else Outcome.WAITING
+        held = Outcome.HELD if self.refusals else later
+        return {o.key: later for o in self.waiting} | {o.key: held for o in self.held}
 
 
 def review(  # noqa: PLR0913 (what a verdict rests on)

@@ -13,7 +13,7 @@ import msgspec
 from engine.core.compare.diff import Cause, Kind
 from engine.core.records.record import Json, Key
 from engine.core.spelling import folded
-from engine.core.state.advice import GUARDS, KINDS, command_for
+from engine.core.state.advice import GUARDS, KINDS, Advice, command_for
 from engine.core.state.difference_words import further_reasons, outcome_text, which_side
 from engine.core.state.intervals import Freshness
 from engine.core.state.record_states import State, state_of
@@ -193,12 +193,22 @@ class Verdicts:
             if since is not None and (word == SyncStatus.UNKNOWN or name in self._distrusted)
         ]
         before = [f"When last compared: {which_side(record)}." for record in found]
-        return _verdict(
+        advice = self._advice_on_doubts()
+        return RecordVerdict(
             State.UNKNOWN,
             None,
-            min(sinces) if sinces else None,
+            instant(min(sinces)) if sinces else None,
             _distinct([*self._doubts, *before]) or (KINDS["unknown"].meaning,),
+            (),
+            advice.action,
+            advice.command,
         )
+
+    def _advice_on_doubts(self) -> Advice:
+        """The advice on the guard by which this is not the home, if everything could be read; else on what could not."""
+        unread = [name for name, (word, _) in self._words.items() if word == SyncStatus.UNKNOWN]
+        guard = None if unread or self._is_unknown_whole else next(iter(self._distrusted.values()), None)
+        return KINDS["unknown"] if guard is None else GUARDS[guard]
 
     def _is_unknown(self, replica: str) -> bool:
         return self._words[replica][0] == SyncStatus.UNKNOWN or replica in self._distrusted

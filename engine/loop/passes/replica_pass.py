@@ -293,6 +293,6 @@ class ReplicaPass:
         if self._context.options.mode == Mode.APPLY:
             return Outcome.APPLIED if self.is_applied else Outcome.FAILED
         options = self._context.options
-        # What a comparison reports is what passes with these settings do; only a plan is made for a pass that writes.
-        is_observed = options.mode == Mode.DRIFT and options.policy.mode == "observe"
-        return Outcome.OBSERVED if is_observed or options.mode == Mode.OBSERVE else Outcome.PLANNED
+        # A comparison or a plan reports what a pass with these settings does.
+        is_observed = Mode.OBSERVE in (options.mode, options.policy.mode)
+        return Outcome.OBSERVED if is_observed else Outcome.PLANNED

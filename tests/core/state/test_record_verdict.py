@@ -154,6 +154,12 @@ def test_a_read_of_another_home_leaves_every_record_unknown(guard: str) -> None:
         found = verdict(reported, key)
         assert found.state is State.UNKNOWN
         assert GUARDS[GuardName(guard)].title in found.reasons[0]
+        assert (found.next, found.command) == (
+            GUARDS[GuardName(guard)].action,
+            GUARDS[GuardName(guard)].command,
+        )
+    lost = ReplicaStatus("sqlite", SyncStatus.BLOCKED, compared_at=NOW, unproven_since=NOW)
+    assert verdict(reported, "lamp", lost).next == KINDS["unknown"].action
 
 
 def test_what_a_guard_holds_names_the_guard_and_its_command() -> None:

@@ -14,7 +14,7 @@ from engine.commandline.verbs.compared import compare_now
 from engine.commandline.verbs.doctor.check import Check
 from engine.core.state.advice import GUARDS, KINDS, remedy
 from engine.core.state.intervals import AGELESS
-from engine.core.state.record_states import BY_URGENCY, LABELS, outcomes_by_state
+from engine.core.state.record_states import BY_URGENCY, LABELS, State, outcomes_by_state
 from engine.core.state.record_verdict import Verdicts
 from engine.core.state.status import Status
 from engine.core.words import NOT_THIS_HOME
@@ -42,8 +42,9 @@ def checks_of(status: Status) -> Iterator[Check]:
             level = "fail" if refusal.guard in NOT_THIS_HOME else "warn"
             yield Check(f"guard {refusal.guard}", level, f"{replica.replica}: {refusal.message}", hint)
     counts, outcomes = Verdicts(status, time.time(), AGELESS).counts(), outcomes_by_state(report)
+    is_refused = any(replica.not_this_home for replica in report.replicas)
     for state in BY_URGENCY:
-        if counts[state]:
+        if counts[state] and not (is_refused and state is State.UNKNOWN):  # its guard was reported
             action, command = remedy(state, outcomes.get(state, frozenset()))
             hint = f"{action} `{command}`" if command else action
             text = f"{LABELS[state]}: {plural(counts[state], 'record')}. {KINDS[state].meaning}"

@@ -8,6 +8,7 @@ from api.page.views.todo import TodoView, todo_views
 from engine.core.state.advice import OBSERVED_ONLY
 from engine.core.state.record_verdict import Verdicts
 from engine.core.state.status import SourceStatus, Status, status_word
+from engine.core.words import GuardName
 from tests.api.serving import FRESHNESS, status_of
 from tests.commandline.reports import changed, foreign, refusal, removed, replica, report
 from tests.homes import NOON
@@ -76,6 +77,14 @@ def test_a_guard_shows_how_to_lift_it() -> None:
     assert "412" in guard.title
     assert guard.help == f"help#guard-{refusal().guard}"
     assert guard.command
+
+
+def test_where_the_read_is_of_another_home_nothing_is_said_to_be_unreadable() -> None:
+    refused = replace(refusal(), guard=GuardName.WRONG_INSTANCE)
+    reported = report(
+        removed("A", outcome="held"), replicas=(replica(status="blocked", refusals=(refused,)),)
+    )
+    assert [todo.id for todo in todos(status_of(reported))] == ["todo-sqlite-wrong_instance"]
 
 
 def test_a_guard_that_holds_nothing_yet_has_no_count() -> None:

@@ -2,13 +2,15 @@
 
 import apsw
 import pytest
+from msgspec.structs import replace
 
 from engine.commandline.pass_status import status_of
 from engine.commandline.verbs.doctor.now import checks_of
 from engine.core.records.set_aside import SetAside
 from engine.core.state.report import SourceReport
+from engine.core.words import GuardName
 from tests.commandline.in_process import Reconcile
-from tests.commandline.reports import changed, refusal, removed, replica, report
+from tests.commandline.reports import changed, read_report, refusal, removed, replica, report
 
 
 def test_a_foreign_row_is_reported_with_the_next_step(mirror: Reconcile) -> None:
@@ -76,3 +78,22 @@ def test_nothing_is_announced_for_the_next_pass_where_passes_only_observe(
     _, out, _ = mirror("show", "area/kitchen")
     assert "Not written: only observing" in out
     assert "To do it" not in out
+
+
+def test_where_the_read_is_of_another_home_nothing_is_said_to_be_unreadable() -> None:
+    refused = replace(refusal(), guard=GuardName.WRONG_INSTANCE)
+    guarded = (replica(status="blocked", refusals=(refused,)),)
+    (check,) = checks_of(status_of(report(removed("Old", outcome="held"), replicas=guarded), 1e9))
+    assert (check.name, check.status) == ("guard wrong_instance", "fail")
+
+
+def test_a_plan_for_passes_that_only_observe_asks_for_no_further_pass(
+    mirror: Reconcile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mirror()
+    monkeypatch.setenv("RECONCILE_PLAN__MODE", "observe")
+    connection = apsw.Connection("rows.db")
+    connection.execute("UPDATE areas SET name = 'Other' WHERE area_id = 'kitchen'")
+    connection.close()
+    _, out, _ = mirror("--dry-run", "--json")
+    assert {record.outcome for record in read_report(out).records} == {"observed"}
