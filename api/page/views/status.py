@@ -197,7 +197,20 @@ def _differences(status: Status) -> str:
         parts.append(
             f"{count_text(kept, 'row')} not compared, because a row that cannot be used may be theirs"
         )
-    return f"{'; '.join(parts)}." if parts else "Something is being written."
+    sentences = [f"{'; '.join(parts)}."] if parts else []
+    return " ".join([*sentences, *_refused(status)]) or "Something is being written."
+
+
+def _refused(status: Status) -> list[str]:
+    """A sentence for each store that could not be written at all, so that no change is counted as failed."""
+    failed = {record.replica for record in open_records(status.report) if record.outcome == Outcome.FAILED}
+    errors = status.report.errors if status.report else ()
+    sentences = (
+        f"{_named([error.subject])} could not be written: {error.message}"
+        for error in errors
+        if error.subject not in failed
+    )
+    return list(dict.fromkeys(sentences))
 
 
 def _replica_view(

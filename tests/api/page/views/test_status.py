@@ -151,6 +151,26 @@ def test_out_of_sync_lists_the_open_differences(records: tuple[Any, ...], senten
     assert (shown.state, shown.sentence) == ("out_of_sync", sentence)
 
 
+@pytest.mark.parametrize(
+    ("records", "sentence"),
+    [
+        ((), "The history file could not be written: The disk is full."),
+        (
+            (foreign("Sun"),),
+            "1 foreign row is left alone. The history file could not be written: The disk is full.",
+        ),
+        ((changed("Lamp", replica="history", outcome="failed"),), "1 change could not be written."),
+    ],
+)
+def test_a_store_that_refuses_everything_is_not_being_written(
+    records: tuple[Any, ...], sentence: str
+) -> None:
+    made = status("out_of_sync", records=records)
+    assert made.report is not None
+    errors = (ErrorReport("history", "The disk is full.", "Make room.", True),) * 2
+    assert view(replace(made, report=replace(made.report, errors=errors))).sentence == sentence
+
+
 def test_a_replica_that_was_never_equal_has_no_proof_time() -> None:
     replicas = (
         ReplicaStatus("sqlite", SyncStatus.OUT_OF_SYNC, compared_at=NOON),
