@@ -67,7 +67,14 @@ def check_state(snapshot: Snapshot) -> Check:
 
 
 def check_clock(snapshot: Snapshot, now: float) -> Check:
-    """Whether Home Assistant dated a change later than `now` (Unix seconds): no answer contains its current time."""
+    """Whether Home Assistant dated a backup, or a change, later than `now` (Unix seconds): no answer contains its current time."""
+    if snapshot.reading.note:
+        return Check(
+            "clock",
+            "warn",
+            snapshot.reading.note.rstrip("."),
+            "Set both clocks by NTP, and make another backup.",
+        )
     newest = max((r.modified_at or 0.0 for r in snapshot.home.records.values()), default=0.0)
     ahead = newest - now
     if ahead > _SKEW_SECONDS_MAX:

@@ -102,6 +102,8 @@ def test_a_clock_that_is_ahead_of_ours_is_noticed() -> None:
     assert check_clock(home, NOON).status == "ok"
     assert check_clock(home, NOON - 90).message == "Home Assistant's clock is at least 90 s ahead of this one"
     assert check_clock(snapshot(), time.time()).status == "ok"
+    dated = check_clock(home.read_as(note="b.tar is dated 2027, in the future."), NOON)
+    assert (dated.status, dated.message) == ("warn", "b.tar is dated 2027, in the future")
 
 
 def test_a_missing_folder_is_a_fault(tmp_path: Path) -> None:
