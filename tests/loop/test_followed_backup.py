@@ -1,5 +1,6 @@
 """A service that follows a backup: it knows Home Assistant as of that backup, and only a newer one confirms a delete."""
 
+import os
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -39,6 +40,7 @@ class Backups:
         """Replace the file by a backup with this date."""
         new = self.file.with_name("new.tar")
         write_backup(new, self.storage, info={"date": datetime.fromtimestamp(at, UTC).isoformat()})
+        os.utime(new, (at, max(at, clock())))  # never written before virtual time
         new.replace(self.file)
 
     def remove_area(self) -> Key:
@@ -87,7 +89,9 @@ async def test_a_date_in_the_future_is_named(tmp_path: Path) -> None:
         report = engine.service.status().report
         assert report is not None
         assert report.source.backup_at == clock() - 5
-        assert "in the future: it counts as of when it was read" in str(report.source.note)
+        assert "in the future: it counts as of 2026-11-23T12:00:00.000Z, when it was read." in str(
+            report.source.note
+        )
 
 
 @pytest.mark.parametrize("ahead", [0.0, 30 * 86_400.0])

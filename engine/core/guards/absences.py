@@ -28,7 +28,7 @@ def ended_absences(absences: Mapping[Key, Look], desired: Snapshot, calendar: Ca
     if not seen:
         return frozenset()
     times = {key: at for key in seen.among(absences.keys()) if (at := seen.at(key)) is not None}
-    look = partial(calendar.look, is_dated=desired.reading.is_dated)
+    look = partial(calendar.look, is_dated=desired.reading.is_frozen)
     return frozenset(key for key, at in times.items() if not is_after(absences[key], look(at)))
 
 
@@ -55,7 +55,7 @@ def track_absences(
         # One by one, because Python's set operations would visit all records for a few keys.
         candidates = {key for key in keys if key in known}
     missing = {key for key in candidates if desired.is_missing(key) and key not in kept}
-    now = calendar.look(desired.reading.taken_at, is_dated=desired.reading.is_dated)
+    now = calendar.look(desired.reading.taken_at, is_dated=desired.reading.is_frozen)
     # If a clock was set or the machine restarted, these could wait for a moment that then proves nothing.
     untimely = {k for k in missing if k in absences and elapsed(absences[k], now) < 0}
     is_evidence = untrusted_read(desired) is None and not desired.reading.health.recovery_mode
@@ -84,7 +84,7 @@ def is_confirmed(
     return confirm_seconds == 0 or (
         first is not None
         and last <= desired.reading.taken_at
-        and elapsed(first, calendar.look(last, is_dated=desired.reading.is_dated)) >= confirm_seconds
+        and elapsed(first, calendar.look(last, is_dated=desired.reading.is_frozen)) >= confirm_seconds
     )
 
 

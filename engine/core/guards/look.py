@@ -13,8 +13,8 @@ PLAUSIBLE_SINCE = 1_793_491_200.0
 _RESOLUTION_SECONDS = 0.02
 # Within one boot, a wall clock that is further away from where the uptime has it was set.
 _SET_SECONDS = 1.0
-# In place of a boot: the clock of Home Assistant, which dates backups.
-_HOME_ASSISTANT = "home assistant"
+# In place of a boot: the clocks that date backups.
+_DATES = "dates"
 
 
 class Look(msgspec.Struct, frozen=True):
@@ -47,10 +47,10 @@ class Calendar(msgspec.Struct, frozen=True):
         return at + self.shift
 
     def look(self, at: float, *, is_dated: bool = False) -> Look:
-        """The look at a time of this process; with `is_dated`, at one that comes from Home Assistant's clock."""
+        """The look at a time of this process; with `is_dated`, at one that a file carries."""
         if is_dated:
             # This machine's uptime tells nothing of it: it may even have booted since.
-            return Look(self.wall(at), _HOME_ASSISTANT, self.wall(at))
+            return Look(self.wall(at), _DATES, self.wall(at))
         uptime = None if self.booted_at is None else at - self.booted_at
         return Look(self.wall(at), self.boot, uptime)
 

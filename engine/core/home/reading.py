@@ -49,11 +49,6 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
         """
         return self.taken_at if self.known_true_at is None else self.known_true_at
 
-    @property
-    def is_dated(self) -> bool:
-        """Whether `taken_at` is a date that Home Assistant's clock gave."""
-        return self.is_frozen and self.note is None
-
     def listed_at(self, registry: str) -> float:
         """When a registry was last read in full, Unix seconds: missing records were missed then, not later."""
         return self.earlier_lists.get(registry, self.taken_at)

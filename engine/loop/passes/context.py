@@ -57,7 +57,7 @@ class PassContext:
     def look(self) -> Look:
         """The look at Home Assistant: when it was read, by the wall clock and the uptime."""
         reading = self.desired.reading
-        return self.calendar.look(reading.taken_at, is_dated=reading.is_dated)
+        return self.calendar.look(reading.taken_at, is_dated=reading.is_frozen)
 
     @property
     def wall_now(self) -> float:

@@ -106,7 +106,7 @@ class BackupSource(Source):
             return None
 
     async def read(self, progress: Progress) -> Snapshot:
-        """Read the backup; the snapshot has the backup's date, or that of its first read if the backup's cannot be believed.
+        """Read the backup; the snapshot has the backup's date, if that can be believed.
 
         Raises SourceRefused when it is encrypted and the key does not open it, SourceInvalid when it is damaged or
         not a backup, SourceUnavailable when the file cannot be read.
@@ -120,6 +120,7 @@ class BackupSource(Source):
         read_at = self._clock()
         try:
             with open_regular_file(self._file) as opened:
+                written_at = os.fstat(opened.fileno()).st_mtime
                 answers = {"archive": self._digest(opened)}
                 known = self._remembered.known(answers)
                 if known is not None:
@@ -144,7 +145,7 @@ class BackupSource(Source):
             ) from error
         except OSError as error:
             raise reading_failed(str(self._file), error) from error
-        taken_at, note = self._taken_at(info, read_at)
+        taken_at, note = self._taken_at(info, read_at, written_at - self._calendar().shift)
         home = self._remembered.read(
             files, answers, ha_version=info.ha_version, taken_at=taken_at, origin=self.origin
         )
@@ -280,12 +281,16 @@ class BackupSource(Source):
             )
         return bytes(content)
 
-    def _taken_at(self, info: BackupInfo, read_at: float) -> tuple[float, str | None]:
-        """The time of the home in it, and why that is not its date."""
-        if info.made_at is None:
-            return read_at, f"{self._file} has no date: it counts as of when it was read."
-        made_at = info.made_at - self._calendar().shift
-        if made_at <= read_at + _CLOCKS_DIFFER_SECONDS:
-            return made_at, None
-        date = rfc3339(info.made_at)
-        return read_at, f"{self._file} is dated {date}, in the future: it counts as of when it was read."
+    def _taken_at(self, info: BackupInfo, read_at: float, written_at: float) -> tuple[float, str | None]:
+        """The time of the home in it, and why that is not its date.
+
+        Without a date that is when its file was written, which is the same for the next process, unless that is no past time.
+        """
+        shift = self._calendar().shift
+        fault = "has no date"
+        if info.made_at is not None:
+            if info.made_at - shift <= read_at + _CLOCKS_DIFFER_SECONDS:
+                return info.made_at - shift, None
+            fault = f"is dated {rfc3339(info.made_at)}, in the future"
+        at, what = min((written_at, "its file was written"), (read_at, "it was read"))
+        return at, f"{self._file} {fault}: it counts as of {rfc3339(at + shift)}, when {what}."

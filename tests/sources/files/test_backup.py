@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 import securetar
 
-from engine.core.guards.look import Calendar
 from engine.core.home.snapshot import Snapshot
 from engine.core.records.record_json import encode_record
 from engine.errors import SourceInvalid, SourceRefused, SourceUnavailable
@@ -71,33 +70,6 @@ async def test_a_backup_without_a_date_is_of_now(tmp_path: Path) -> None:
     assert (
         await read(write_backup(tmp_path / "b.tar", STORAGE, info={"date": None}))
     ).reading.taken_at == clock()
-
-
-@pytest.mark.parametrize("date", [None, "2026-11-23T11:40:02+00:00", "2027-01-01T00:00:00+00:00"])
-async def test_a_date_that_cannot_be_believed_is_named_and_counts_as_that_of_the_first_read(
-    date: str | None, tmp_path: Path
-) -> None:
-    file = write_backup(tmp_path / "b.tar", STORAGE, info={"date": date})
-    times = iter([clock(), clock() + 100])
-    source = BackupSource(file, clock=lambda: next(times))
-
-    first, again = await source.read(quiet), await source.read(quiet)
-
-    assert first.reading.taken_at == again.reading.taken_at == clock()
-    assert first.reading.is_frozen
-    assert str(file) in str(first.reading.note)
-    assert again.reading == first.reading
-    assert source.learned() is None
-
-
-async def test_a_date_is_by_the_wall_clock_as_it_is_set_now(tmp_path: Path) -> None:
-    """The clock of a machine that starts in 1970 would call every date one in the future."""
-    file = write_backup(tmp_path / "b.tar", STORAGE)
-    source = BackupSource(file, clock=lambda: 100.0, calendar=lambda: Calendar(shift=clock()))
-
-    reading = (await source.read(quiet)).reading
-
-    assert (reading.taken_at, reading.note) == (0.5, None)
 
 
 @pytest.mark.parametrize("how", ["declared", "by its content"])
