@@ -1,14 +1,13 @@
 """Encodes operations as rows of the history file, and decodes rows to versions and revisions."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from hashlib import blake2b
 from typing import Any
 
 import msgspec
 
 from engine.core.compare.diff import Cause
 from engine.core.compare.plan import Action, Operation
-from engine.core.records.content_hash import HASH_VERSION, content_hash
+from engine.core.records.content_hash import HASH_VERSION, content_hash, digest_text
 from engine.core.records.nesting import nests_too_deep
 from engine.core.records.record import RECORD_TYPES, Json, Key, Record
 from engine.core.records.record_json import canonical_fields, decode_record, decode_row, encode_record
@@ -72,7 +71,7 @@ _encode = msgspec.msgpack.Encoder().encode
 
 def digest_revision(registry: object, id_: object, hash_: object, payload: object) -> str:
     """A digest of a revision's key and content; works for any values, so that junk has one too."""
-    return blake2b(_encode((registry, id_, hash_, payload)), digest_size=16).hexdigest()
+    return digest_text(_encode((registry, id_, hash_, payload)))
 
 
 def versions_of(rows: Iterable[Sequence[Any]]) -> Iterator[tuple[Key, str]]:

@@ -15,7 +15,6 @@ the time when the row last changed. A row converts back to exactly the record it
 
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from hashlib import blake2b
 from typing import NamedTuple
 
 import msgspec
@@ -25,7 +24,7 @@ from engine.core.compare.stored import StoredRow
 from engine.core.decode_errors import DECODE_ERRORS
 from engine.core.home.derived import Derived
 from engine.core.home.home import row_version
-from engine.core.records.content_hash import content_hash
+from engine.core.records.content_hash import content_hash, digest_text
 from engine.core.records.nesting import NESTING_MAX, nests_too_deep
 from engine.core.records.record import Device, Json, Key, Record
 from engine.core.records.record_json import canonical_fields, make_record
@@ -92,7 +91,7 @@ _encode_values = msgspec.msgpack.Encoder().encode
 
 def digest_row(values: tuple[Value, ...]) -> str:
     """A digest of all column values of a row, in the table's order; it differs if any value or its type does."""
-    return blake2b(_encode_values(values), digest_size=16).hexdigest()
+    return digest_text(_encode_values(values))
 
 
 @lru_cache(maxsize=4)  # a record that never changed has the same time twice

@@ -161,10 +161,10 @@ class SnapshotMaker:
         snapshot = self._from_last(*found) if is_as_odd else None
         if snapshot is None:
             known = list(chain.from_iterable(parts.values()))
-            by_key = {key: record for record, _, key in known}
+            by_key = {row.key: row.record for row in known}
             snapshot = make_snapshot(
                 records=by_key if len(by_key) == len(known) else [row.record for row in known],
-                hashes={key: hash_ for _, hash_, key in known},
+                hashes={row.key: row.hash for row in known},
                 taken_at=taken_at,
                 origin=origin,
                 registries=frozenset(registries),

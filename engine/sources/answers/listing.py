@@ -2,7 +2,8 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from operator import attrgetter
-from typing import NamedTuple
+
+import msgspec
 
 from engine.core.records.content_hash import content_hash
 from engine.core.records.record import Key, Record
@@ -12,7 +13,7 @@ from engine.sources.answers.interning import Interner
 ENTITIES = "entity"  # the name of the list of entities; other lists have the name of their registry
 
 
-class Known(NamedTuple):
+class Known(msgspec.Struct, frozen=True):
     """A record with its content hash and its key, which are costly to compute."""
 
     record: Record

@@ -182,15 +182,18 @@ def write_written(
     connection: apsw.Connection,
     replica: str,
     operations: Iterable[Operation],
-    digests: Mapping[Key, str],
+    digests: Iterable[str],
     run: Run,
 ) -> None:
-    """Record the versions that operations wrote, with the digests of the rows."""
+    """Record the versions that operations wrote, with the digests of their rows in the same order."""
     desired, at = run.desired, run.at
-    differences = [operation.difference for operation in operations]
+    written = [
+        (o.difference.key, o.difference.desired, digest)
+        for o, digest in zip(operations, digests, strict=True)
+    ]
     connection.executemany(
         _APPLY,
-        [(replica, *d.key, desired.get(d.key) or d.desired or "", digests[d.key], at) for d in differences],
+        [(replica, *key, desired.get(key) or version or "", digest, at) for key, version, digest in written],
     )
 
 

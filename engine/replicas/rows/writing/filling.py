@@ -8,13 +8,13 @@ The write is as safe as any other: one transaction with the change feed and the 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby, islice
 from operator import attrgetter
-from typing import TYPE_CHECKING
 
 import apsw
 import msgspec
 
 from engine.core.compare.plan import Action, Operation
 from engine.core.records.content_hash import seed_of
+from engine.core.records.record import Key
 from engine.ports import Run
 from engine.replicas.rows.codec import digest_row, encode_row, format_time
 from engine.replicas.rows.columns import TABLES, Table
@@ -26,15 +26,12 @@ from engine.replicas.rows.writing.read_back import check_rows
 from engine.replicas.sqlite_file.digests import RowSum, sum_rows
 from engine.replicas.sqlite_file.set_up import with_room
 
-if TYPE_CHECKING:
-    from engine.core.records.record import Key
-
 # Enough that no unfinished page is written to the log: with SQLite's 2 MiB, 20,000 entities write a third more.
 _ROOM_KIB = 8_192
 # Operations per batch, whose encoded form is not kept. Few enough for the processor's cache, because each record is encoded
 # twice, and its row three times: with 1,000, all of that takes a sixth longer.
 _BATCH = 128
-_key, _registry = attrgetter("difference.key"), attrgetter("difference.key.registry")
+_registry = attrgetter("difference.key.registry")
 # Like SQLite's json_array writes the same values, except for some characters.
 _encode_text = msgspec.json.Encoder().encode
 
@@ -60,24 +57,22 @@ def fill_tables(
     drawn = _seed(connection)
     seed = drawn if summed.seed is None else summed.seed
     wanted: dict[str, RowSum] = {}
-    written: dict[Key, str] = {}
     with with_room(connection, _ROOM_KIB):
         for registry, batch in _batches(operations):
             table = TABLES[registry]
             rows = [encode_row(o.after, o.derived, last_seen) for o in batch if o.after is not None]
             created = feed.created_entries(batch)
-            digests = dict(zip(map(_key, batch), map(digest_row, rows), strict=True))
+            digests = list(map(digest_row, rows))
             wanted.setdefault(registry, RowSum(seed)).add_texts(
                 [_encode_text((table.name, *row)) for row in rows]
             )
             connection.executemany(upsert_statement(table), rows)
             feed.write_created(connection, created, run)
             entries.write_written(connection, replica, batch, digests, run)
-            written |= digests
     found = {registry: sum_rows(connection, [select_text(TABLES[registry])], seed) for registry in wanted}
     if any(found[registry].text() != sum_.text() for registry, sum_ in wanted.items()):
         # Find the row at fault, or that SQLite only formats one differently.
-        check_rows(connection, replica, written, [], (operations, run))
+        check_rows(connection, replica, _digests(operations, last_seen), [], (operations, run))
     summed.fill(connection, found)
     entries.write_run(connection, run, (len(operations), 0, 0))
 
@@ -88,6 +83,11 @@ def _seed(connection: apsw.Connection) -> int:
     Creates the secret here, so that a service's cache needs no separate transaction.
     """
     return seed_of(entries.read_secret(connection) or entries.write_secret(connection))
+
+
+def _digests(operations: Iterable[Operation], last_seen: str) -> dict[Key, str]:
+    rows = ((o.key, encode_row(o.after, o.derived, last_seen)) for o in operations if o.after is not None)
+    return {key: digest_row(row) for key, row in rows}
 
 
 def _registries(operations: Iterable[Operation]) -> Iterable[str]:

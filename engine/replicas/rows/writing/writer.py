@@ -77,7 +77,7 @@ def write_operations(  # noqa: PLR0913 (what the transaction rests on, by keywor
     feed.write_changes(connection, changes, run)
     gone = [*(o.key for o in deletes), *(o.moved_from for o in writes if o.moved_from)]
     entries.forget_applied(connection, replica, [*gone, *(row.key for row in clearing.displaced)])
-    entries.write_written(connection, replica, writes, written, run)
+    entries.write_written(connection, replica, writes, [written[o.key] for o in writes], run)
     moves = sum(o.action is Action.MOVE for o in writes)
     entries.write_run(connection, run, (len(writes) - moves, moves, len(deletes)))
 
