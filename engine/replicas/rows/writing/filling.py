@@ -54,6 +54,8 @@ def fill_tables(
     """
     last_seen = format_time(run.at)
     assert last_seen is not None, "the time of a run is within the calendar"
+    # A trigger of another program may write a row before this does.
+    statement = upsert_statement if _has_triggers(connection) else insert_statement
     drawn = _seed(connection)
     seed = drawn if summed.seed is None else summed.seed
     wanted: dict[str, RowSum] = {}
@@ -66,7 +68,7 @@ def fill_tables(
             wanted.setdefault(registry, RowSum(seed)).add_texts(
                 [_encode_text((table.name, *row)) for row in rows]
             )
-            connection.executemany(upsert_statement(table), rows)
+            connection.executemany(statement(table), rows)
             feed.write_created(connection, created, run)
             entries.write_written(connection, replica, batch, digests, run)
     found = {registry: sum_rows(connection, [select_text(TABLES[registry])], seed) for registry in wanted}
@@ -100,11 +102,18 @@ def _batches(operations: Sequence[Operation]) -> Iterator[tuple[str, list[Operat
             yield registry, batch
 
 
+def _has_triggers(connection: apsw.Connection) -> bool:
+    return bool(connection.execute("SELECT 1 FROM sqlite_schema WHERE type = 'trigger' LIMIT 1").fetchall())
+
+
+def insert_statement(table: Table) -> str:
+    """INSERT of all our columns, for a key that does not exist. Half as long: for each row apsw hashes the whole text."""
+    names = table.sql_names
+    return f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
+
+
 def upsert_statement(table: Table) -> str:
     """INSERT, or UPDATE of all our columns if the key exists; never REPLACE, which deletes first."""
-    names = table.sql_names
-    updates = ", ".join(f"{name} = excluded.{name}" for name in names if name not in table.key_columns)
-    return (
-        f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
-        f" ON CONFLICT ({', '.join(table.key_columns)}) DO UPDATE SET {updates}"
-    )
+    keys = table.key_columns
+    updates = ", ".join(f"{name} = excluded.{name}" for name in table.sql_names if name not in keys)
+    return f"{insert_statement(table)} ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {updates}"

@@ -163,3 +163,12 @@ def _prepared(folder: Path, *statements: str) -> SqliteRows:
     for statement in statements:
         sql(rows.path, statement)
     return rows
+
+
+def test_a_row_that_a_trigger_wrote_first_is_written_over(tmp_path: Path) -> None:
+    added = f"INSERT INTO devices (device_id, name) VALUES ('{device(1).id}', 'Other')"
+    rows = _prepared(tmp_path, f"CREATE TRIGGER t AFTER INSERT ON areas BEGIN {added}; END")
+    desired = snapshot(ENTRY, Area(area_id="hall", name="Hall"), device(1))
+    one_pass(rows, rows, desired)
+    assert rows.observe().versions == desired.home.row_versions
+    rows.close()
