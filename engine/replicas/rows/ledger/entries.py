@@ -187,13 +187,10 @@ def write_written(
 ) -> None:
     """Record the versions that operations wrote, with the digests of their rows in the same order."""
     desired, at = run.desired, run.at
-    written = [
-        (o.difference.key, o.difference.desired, digest)
-        for o, digest in zip(operations, digests, strict=True)
-    ]
+    written = zip((operation.difference for operation in operations), digests, strict=True)
     connection.executemany(
         _APPLY,
-        [(replica, *key, desired.get(key) or version or "", digest, at) for key, version, digest in written],
+        [(replica, *d.key, desired.get(d.key) or d.desired or "", digest, at) for d, digest in written],
     )
 
 
