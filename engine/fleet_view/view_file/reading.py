@@ -102,11 +102,11 @@ class FileTransaction:
             source = _MODELS_OF_SITES
         bound = () if listed is None else (listed,)
         rows = self._rows(
-            f"SELECT manufacturer, model, sw_version, sum(devices) AS total, sum(sites), max(devices), json_group_array(number)"
-            f" FROM {source} GROUP BY {_SAME_MODEL} ORDER BY total DESC, manufacturer, model, sw_version LIMIT ?",
+            "SELECT manufacturer, model, sw_version, sum(devices) AS total, sum(sites), max(devices), json_group_array(number),"
+            f" count(*) OVER () FROM {source} GROUP BY {_SAME_MODEL}"
+            " ORDER BY total DESC, manufacturer, model, sw_version LIMIT ?",
             (*bound, query.limit),
         )
-        total = self._rows(f"SELECT count(*) FROM (SELECT 1 FROM {source} GROUP BY {_SAME_MODEL})", bound)
         models = [
             FleetModel(
                 maker or None,
@@ -115,9 +115,9 @@ class FileTransaction:
                 devices,
                 self._count_homes(numbers, sites, listed),
             )
-            for maker, model, version, devices, sites, _, numbers in rows
+            for maker, model, version, devices, sites, _, numbers, _ in rows
         ]
-        return models, total[0][0]
+        return models, rows[0][-1] if rows else 0
 
     def _count_homes(self, models: str, sites: int, listed: str | None) -> int:
         """The number of homes with any of these models, which have `sites` homes each counted on their own."""
