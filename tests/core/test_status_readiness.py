@@ -9,12 +9,20 @@ from engine.core.records.record import Key
 from engine.core.records.set_aside import SetAside
 from engine.core.state.intervals import Freshness
 from engine.core.state.report import Counts, RefusalReport
-from engine.core.state.status import ReplicaStatus, SourceStatus, Status, known_until, why_not_ready
+from engine.core.state.status import (
+    ReplicaStatus,
+    SourceStatus,
+    Status,
+    known_until,
+    why_not_ready,
+    why_unknown,
+)
 from engine.core.words import GuardName, SyncStatus
 from tests.commandline.reports import changed, replica, report
 
 FRESHNESS = Freshness(stale_seconds=20.0, unknown_seconds=5.0, unverified_seconds=12.0)
 WAITING = ReplicaStatus("a", SyncStatus.OUT_OF_SYNC, compared_at=99.0, pending=2, pending_since=20.0)
+IN_SYNC = ReplicaStatus("a", SyncStatus.IN_SYNC, compared_at=90.0, synced_at=98.0)
 WAITS = changed("Lamp", replica="a", outcome="waiting")
 
 
@@ -77,3 +85,19 @@ def test_a_comparison_with_another_home_makes_no_later_time_known() -> None:
     never = replace(status, replicas=(replace(blocked, synced_at=None),))
     assert known_until(never, None, FRESHNESS) == (40.0, 0.0)
     assert known_until(status, "b", FRESHNESS) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({}, "last proven equal too long ago"),  # Home Assistant has not answered since
+        ({"compared_at": 82.0}, "not looked at for too long"),
+        ({"verified_at": 70.0}, "not looked at for too long"),
+        ({"verified_at": 95.0}, "last proven equal too long ago"),
+        # Announced just now, which is not why.
+        ({"synced_at": 90.0, "unread_since": 99.0}, "last proven equal too long ago"),
+    ],
+)
+def test_what_expired_first_is_why_a_replica_is_unknown(changes: dict[str, Any], why: str) -> None:
+    freshness = replace(FRESHNESS, unverified_seconds=30.0)
+    assert why_unknown(replace(IN_SYNC, **changes), freshness) == f"unknown: {why}"

@@ -79,7 +79,9 @@ async def test_nothing_is_claimed_of_the_time_after_a_backup(age: float, tmp_pat
                 assert replica.synced_at == replica.compared_at == min(made_at, read_at)
         assert engine.word() == "unknown"
         date = datetime.fromtimestamp(min(made_at, read_at), UTC).strftime("%Y-%m-%dT%H:%M")
-        assert f"the backup was made at {date}" in why_unknown(engine.service.status().replicas[0])
+        assert f"the backup was made at {date}" in why_unknown(
+            engine.service.status().replicas[0], PACE.freshness
+        )
 
 
 async def test_a_date_in_the_future_is_named(tmp_path: Path) -> None:

@@ -163,7 +163,7 @@ def _why_unknown(status: Status, now: float, freshness: Freshness) -> str:
     reasons: dict[str, list[str]] = {}
     for replica in status.replicas:
         if replica_status(replica, now, freshness)[0] == SyncStatus.UNKNOWN:
-            reason = replica.error or why_unknown(replica).removeprefix("unknown: ")
+            reason = replica.error or why_unknown(replica, freshness).removeprefix("unknown: ")
             reasons.setdefault(reason.rstrip("."), []).append(replica.replica)
     sentences = (
         f"{_named(names)} {'is' if len(names) == 1 else 'are each'} unknown: {reason}."

@@ -70,7 +70,9 @@ class Verdicts:
         self._report = report
         self._words = {r.replica: replica_status(r, now, freshness) for r in status.replicas}
         self._distrusted = _distrusted(report)
-        self._doubts = tuple(self._doubt(r, status) for r in status.replicas if self._is_unknown(r.replica))
+        self._doubts = tuple(
+            self._doubt(r, status, freshness) for r in status.replicas if self._is_unknown(r.replica)
+        )
         self._is_unknown_whole = status_word(status, now, freshness) == SyncStatus.UNKNOWN
         self._found: dict[Key, list[RecordReport]] = {}
         for record in open_records(report):
@@ -213,13 +215,13 @@ class Verdicts:
     def _is_unknown(self, replica: str) -> bool:
         return self._words[replica][0] == SyncStatus.UNKNOWN or replica in self._distrusted
 
-    def _doubt(self, replica: ReplicaStatus, status: Status) -> str:
+    def _doubt(self, replica: ReplicaStatus, status: Status, freshness: Freshness) -> str:
         guard = self._distrusted.get(replica.replica)
         if status.source.error and not status.source.connected:
             return f"Home Assistant is out of reach: {status.source.error}"
         if guard:
             return f"{replica.replica}: {GUARDS[guard].title}, so nothing that was compared counts."
-        return f"{replica.replica}: {replica.error or why_unknown(replica)}"
+        return f"{replica.replica}: {replica.error or why_unknown(replica, freshness)}"
 
 
 _STATES = tuple(State)

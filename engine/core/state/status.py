@@ -24,6 +24,7 @@ from engine.core.words import Mode, Outcome, SyncStatus, combined_status
 # Why a finding no longer counts.
 _UNREAD = "Home Assistant announced a change, and it was not read yet"
 _OLD = "not looked at for too long"
+_UNPROVEN = "last proven equal too long ago"
 
 
 class SourceStatus(msgspec.Struct, frozen=True):
@@ -152,14 +153,19 @@ def replica_status(
 
 def _expires_at(replica: ReplicaStatus, freshness: Freshness) -> float:
     """The time until which a replica's findings count, Unix seconds."""
-    limits = [(replica.compared_at, freshness.stale_seconds)]
+    return _expiry(replica, freshness)[0]
+
+
+def _expiry(replica: ReplicaStatus, freshness: Freshness) -> tuple[float, str]:
+    """(the time until which a replica's findings count, Unix seconds; why they no longer do afterwards)."""
+    limits = [(replica.compared_at, freshness.stale_seconds, _OLD)]
     if replica.status == SyncStatus.IN_SYNC:
         limits += [
-            (replica.synced_at, freshness.unknown_seconds),
-            (replica.verified_at, freshness.unverified_seconds),
-            (replica.unread_since, freshness.unread_seconds),
+            (replica.synced_at, freshness.unknown_seconds, _UNPROVEN),
+            (replica.verified_at, freshness.unverified_seconds, _OLD),
+            (replica.unread_since, freshness.unread_seconds, _UNREAD),
         ]
-    return min(at + seconds for at, seconds in limits if at is not None)
+    return min((at + seconds, why) for at, seconds, why in limits if at is not None)
 
 
 def known_until(status: Status, replica: str | None, freshness: Freshness) -> tuple[float, float] | None:
@@ -210,7 +216,7 @@ def why_not_ready(
     if word == SyncStatus.IN_SYNC:
         return None
     if word == SyncStatus.UNKNOWN:
-        return replica.error or why_unknown(replica)
+        return replica.error or why_unknown(replica, freshness)
     if word == SyncStatus.BLOCKED:
         return "a guard holds changes back"
     if replica.error is not None:
@@ -256,7 +262,7 @@ def _why_outdated(replica: ReplicaStatus, now: float, freshness: Freshness) -> s
     return None
 
 
-def why_unknown(replica: ReplicaStatus) -> str:
+def why_unknown(replica: ReplicaStatus, freshness: Freshness) -> str:
     """Why a replica without an error is unknown."""
     if replica.unproven_since is not None:
         return "unknown: Home Assistant was lost, and nothing was compared since"
@@ -264,11 +270,11 @@ def why_unknown(replica: ReplicaStatus) -> str:
         return "unknown: nothing was compared yet"
     if replica.status == SyncStatus.UNKNOWN:
         return "unknown: another program may have written to it, and nothing was compared since"
-    if replica.unread_since is not None:
-        return f"unknown: {_UNREAD}"
-    if replica.report is not None and (made_at := replica.report.source.backup_at) is not None:
+    _, why = _expiry(replica, freshness)
+    made_at = replica.report.source.backup_at if replica.report is not None else None
+    if made_at is not None and why != _UNREAD:
         return f"unknown: the backup was made at {rfc3339(made_at)}, and what Home Assistant changed since then is not in it"
-    return f"unknown: {_OLD}"
+    return f"unknown: {why}"
 
 
 def _is_over(since: float | None, seconds: float, now: float) -> bool:

@@ -172,7 +172,7 @@ def test_a_change_of_status_is_reported_once_in_both_directions() -> None:
         lines.log(Status("home", "0", 0.0, source, (known,)), now)
     assert [re.sub(r"^\S+Z ", "", line) for line in stream.getvalue().splitlines()] == [
         "info    status changed replica=sqlite status=in_sync before=unknown",
-        'warning status changed replica=sqlite status=unknown before=in_sync reason="unknown: not looked at for too long"',
+        'warning status changed replica=sqlite status=unknown before=in_sync reason="unknown: last proven equal too long ago"',
         "info    status changed replica=sqlite status=in_sync before=unknown",
         "warning status changed replica=sqlite status=out_of_sync before=in_sync",
         'warning status changed replica=sqlite status=blocked before=out_of_sync reason="a guard holds changes back"',

@@ -118,7 +118,7 @@ FAILED = ReplicaStatus(
     ("given", "reason"),
     [
         (LOST, "Home Assistant was lost"),
-        (STALE, "not looked at for too long"),
+        (STALE, "last proven equal too long ago"),
         (FAILED, "database is locked"),
         (ReplicaStatus("sqlite", SyncStatus.UNKNOWN), "nothing was compared yet"),
     ],

@@ -283,12 +283,14 @@ def test_after_thousands_of_writes_only_the_remaining_differences_are_kept() -> 
 
 def test_a_change_that_was_announced_and_not_read_is_why_a_replica_is_unknown() -> None:
     announced = in_sync(unread_since=99.0)
-    assert why_unknown(announced) == "unknown: Home Assistant announced a change, and it was not read yet"
-    assert why_unknown(in_sync()) == "unknown: not looked at for too long"
+    assert (
+        why_unknown(announced, FRESHNESS)
+        == "unknown: Home Assistant announced a change, and it was not read yet"
+    )
 
 
 def test_of_a_backup_that_is_too_old_its_date_is_why_a_replica_is_unknown() -> None:
     source = SourceReport("backup:b.tar", True, backup_at=Instant(1795434000.5))
-    assert why_unknown(in_sync(report=report(source=source))) == (
+    assert why_unknown(in_sync(report=report(source=source)), FRESHNESS) == (
         "unknown: the backup was made at 2026-11-23T11:40:00.500Z, and what Home Assistant changed since then is not in it"
     )

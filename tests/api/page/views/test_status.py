@@ -74,7 +74,7 @@ def test_an_old_comparison_is_no_knowledge() -> None:
     shown = view(status("in_sync", "in_sync"), NOON + FRESHNESS.stale_seconds + 1)
     assert (shown.state, shown.sentence) == (
         "unknown",
-        "SQLite and the history file are each unknown: not looked at for too long.",
+        "SQLite and the history file are each unknown: last proven equal too long ago.",
     )
 
 
