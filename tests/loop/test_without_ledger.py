@@ -5,8 +5,9 @@ import pytest
 from engine.core.guards.absences import Absences
 from engine.core.guards.guard import Policy
 from engine.core.guards.look import Look
+from engine.core.home.derived import Derived
 from engine.core.home.snapshot import Snapshot
-from engine.core.records.record import ConfigEntry
+from engine.core.records.record import ConfigEntry, Record
 from engine.core.records.registries import REGISTRIES
 from engine.core.state.report import Report
 from engine.core.words import Mode
@@ -102,3 +103,57 @@ async def test_nothing_is_derived_from_a_device_that_is_missing() -> None:
     report = await home.run(snapshot(ENTRY, device(2), lamp, entity(2)), Policy())
     assert home.replica.rows[lamp.key] == before
     assert report.status == "out_of_sync"
+
+
+HUB = device(1, area_id="attic")
+CHILD = device(2, config_entry_id="second", parent_device_id=HUB.id)
+SECOND = ConfigEntry(entry_id="second", domain="light")
+LAMP, SWITCH = entity(1, device_id=HUB.id), entity(2, device_id=CHILD.id)
+WHOLE = [ENTRY, SECOND, HUB, CHILD, LAMP, SWITCH]
+
+
+def derived(home: Forgetful, *records: Record) -> list[Derived | None]:
+    return [home.replica.rows[record.key][1] for record in records]
+
+
+@pytest.mark.parametrize("lost", [(HUB,), (HUB, CHILD), (CHILD,), (SECOND,), (SECOND, HUB, CHILD)])
+async def test_entities_keep_their_areas_while_ledger_and_devices_are_lost(lost: tuple[Record, ...]) -> None:
+    home = Forgetful()
+    await home.run(snapshot(*WHOLE), Policy())
+    left = [record for record in WHOLE if record not in lost]
+    before = derived(home, *left)
+    home.ledger.versions.clear()
+    writes = home.replica.writes
+    report = await home.run(snapshot(*left), Policy())
+    assert derived(home, *left) == before
+    assert home.replica.writes == writes
+    assert {(r.key, r.cause) for r in report.records} == {(r.key.id, "foreign") for r in lost}
+    assert (await home.run(snapshot(*WHOLE), Policy())).status == "in_sync"
+    assert derived(home, *left) == before
+
+
+async def test_a_change_meanwhile_is_written_with_the_area_of_the_row_that_is_left() -> None:
+    home = Forgetful()
+    await home.run(snapshot(*WHOLE), Policy())
+    home.ledger.versions.clear()
+    await home.run(snapshot(ENTRY, SECOND, entity(1, device_id=HUB.id, name="New"), SWITCH), Policy())
+    (found,) = derived(home, LAMP)
+    assert found is not None
+    assert (found.effective_area_id, home.replica.rows[LAMP.key][0]) == (
+        "attic",
+        entity(1, device_id=HUB.id, name="New"),
+    )
+
+
+async def test_a_device_that_was_removed_or_that_nothing_refers_to_gives_no_area() -> None:
+    for home_now, removed in (
+        ([ENTRY, SECOND, LAMP], [HUB.key, CHILD.key]),
+        ([ENTRY, SECOND, entity(1)], []),
+    ):
+        home = Forgetful()
+        await home.run(snapshot(*WHOLE), Policy())
+        home.ledger.versions.clear()
+        await home.run(snapshot(*home_now, removed=removed), Policy())
+        (found,) = derived(home, LAMP)
+        assert found is not None
+        assert found.effective_area_id is None

@@ -4,6 +4,8 @@ A row with an id, or an entity's row with an entity_id, protects the replica's r
 may be any record of its registry that is missing from the read, so all of those stay, except for records that Home
 Assistant itself reports as gone. They cannot all be that row: the surplus is certainly wrong, and is reported.
 
+The rows of devices that entities refer to and a read lacks stand in for them, even if nothing shows that they are ours.
+
 The same holds for single fields: if an entity is read from its list row, the fields that this row lacks stay as they are.
 """
 
@@ -14,12 +16,13 @@ from typing import NamedTuple
 
 from engine.core.compare.stored import StoredRow
 from engine.core.home.snapshot import Snapshot
-from engine.core.records.record import Key
+from engine.core.records.record import Device, Key
 from engine.core.records.record_json import canonical_fields, make_record
 from engine.errors import SourceInvalid
 
 # The registries that the derived values of other records depend on.
 _DERIVED_FROM = ("device", "config_entry", "entity")
+_BASES = ("device", "config_entry")
 
 Read = Callable[[Iterable[Key]], Mapping[Key, StoredRow]]
 
@@ -70,6 +73,31 @@ def fill_in(desired: Snapshot, observed: Mapping[Key, str], read: Read) -> Snaps
         with suppress(SourceInvalid):
             found.append(make_record(key.registry, fields))
     return desired.filled_in(found)
+
+
+def foreign_bases(
+    desired: Snapshot, observed: Mapping[Key, str], applied: Mapping[Key, str]
+) -> frozenset[Key]:
+    """Rows that we do not know to be ours, if listed records refer to one of them and this read lacks it.
+
+    Home Assistant removes a device together with what refers to it, so the read lost it, and the ledger its row.
+    """
+    if applied is observed:
+        return frozenset()
+    strange = frozenset(
+        key
+        for key in observed.keys() - applied.keys()
+        if key.registry in _BASES and desired.is_missing(key) and not desired.is_reported_gone(key)
+    )
+    if not strange:
+        return strange
+    home = desired.home
+    owners = {Key("device", id_) for id_, count in home.entities.per_device.items() if id_ and count}
+    for record in home.records.values():
+        if isinstance(record, Device):
+            owners.add(Key("device", record.parent_device_id or ""))
+            owners.add(Key("config_entry", record.config_entry_id or ""))
+    return frozenset() if owners.isdisjoint(strange) else strange
 
 
 def stand_in(desired: Snapshot, kept: Kept, read: Read) -> Snapshot:

@@ -10,7 +10,7 @@ import msgspec
 
 from engine.core.compare.comparison import Comparison, Reported, report_records, report_replica, status_of
 from engine.core.compare.diff import IN_PROGRESS, Cause, Diff, adopt, compare
-from engine.core.compare.kept import Kept, fill_in, kept_keys, stand_in
+from engine.core.compare.kept import Kept, fill_in, foreign_bases, kept_keys, stand_in
 from engine.core.compare.plan import Plan, make_plan
 from engine.core.guards.absences import wait_seconds
 from engine.core.guards.guard import Verdict, review
@@ -160,7 +160,8 @@ class ReplicaPass:
         desired = fill_in(context.desired, versions, replica.read)
         kept = kept_keys(desired, versions, versions_of(replica, desired), replica.read)
         if replica.stores_derived:
-            desired = stand_in(desired, kept, replica.read)
+            bases = kept.keys | foreign_bases(desired, versions, applied)
+            desired = stand_in(desired, Kept(bases), replica.read)
         self._desired, wanted = desired, versions_of(replica, desired)
         if self._since is None:
             memory.share(wanted)

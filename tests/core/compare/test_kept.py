@@ -4,12 +4,12 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from engine.core.compare.kept import Kept, fill_in, kept_keys, stand_in
+from engine.core.compare.kept import Kept, fill_in, foreign_bases, kept_keys, stand_in
 from engine.core.compare.stored import StoredRow, row_of
 from engine.core.home.snapshot import Snapshot, make_snapshot
-from engine.core.records.record import Key, Record
+from engine.core.records.record import ConfigEntry, Key, Record
 from engine.core.records.set_aside import SetAside
-from tests.homes import ENTRY, NOON, RUNNING, device, entity
+from tests.homes import ENTRY, NOON, RUNNING, device, entity, snapshot
 
 
 def home(*records: Record, aside: Iterable[SetAside] = (), removed: Iterable[Key] = ()) -> Snapshot:
@@ -210,3 +210,40 @@ def test_a_device_does_not_lose_an_entity_that_cannot_be_read() -> None:
 def test_a_record_without_derived_values_makes_a_row_without() -> None:
     row = row_of(ENTRY, None)
     assert (row.key, row.derived, row.timestamps) == (ENTRY.key, {}, {})
+
+
+def bases(desired: Snapshot, *ours: Record) -> frozenset[Key]:
+    """The strangers that stand in, of a replica with devices 1 and 2 and two config entries, of which some are known as ours."""
+    held = snapshot(ENTRY, ConfigEntry(entry_id="second", domain="light"), device(1), device(2)).home.hashes
+    return foreign_bases(desired, held, {record.key: held[record.key] for record in ours})
+
+
+SECOND = Key("config_entry", "second")
+
+
+def test_strange_rows_stand_in_if_listed_records_refer_to_one_of_them() -> None:
+    for record in (
+        entity(1, device_id=device(1).id),
+        device(3, parent_device_id=device(1).id),
+        device(3, config_entry_id="second"),
+    ):
+        assert bases(snapshot(ENTRY, record)) == {device(1).key, device(2).key, SECOND}
+    assert bases(snapshot(ENTRY, entity(1), device(3))) == frozenset()
+    listed = snapshot(ENTRY, device(1), entity(1, device_id=device(1).id))
+    assert bases(listed) == frozenset()
+
+
+def test_rows_that_are_ours_or_reported_as_gone_or_were_not_read_do_not_stand_in_as_strangers() -> None:
+    child = entity(1, device_id=device(1).id)
+    assert bases(snapshot(ENTRY, child), device(1)) == frozenset()
+    assert bases(snapshot(ENTRY, child, removed=[device(1).key])) == frozenset()
+    assert bases(snapshot(ENTRY, child), device(2)) == {device(1).key, SECOND}
+    assert bases(snapshot(ENTRY, child, registries=["config_entry", "entity"])) == frozenset()
+    held = snapshot(device(1)).home.hashes
+    assert foreign_bases(snapshot(child), held, held) == frozenset()
+
+
+def test_an_entity_that_is_gone_refers_to_nothing() -> None:
+    child = entity(1, device_id=device(1).id)
+    later = snapshot(ENTRY, child).with_changes([], [child.key], taken_at=NOON + 1)
+    assert bases(later) == frozenset()

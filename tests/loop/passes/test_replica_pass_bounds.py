@@ -168,19 +168,19 @@ def test_foreign_rows_are_pruned_only_if_our_own_rows_are_known() -> None:
     assert not foreign_is_pruned(has_ledger=False)
 
 
-def test_without_a_ledger_nothing_is_derived_from_a_device_that_is_missing() -> None:
+def test_an_entity_keeps_the_area_of_a_missing_device_of_which_the_ledger_knows_nothing() -> None:
     lamp = entity(1, device_id=device(1).id)
-    for has_ledger, area in ((True, None), (False, "attic")):
+    for has_ledger in (True, False):
         stand = Stand(snapshot(ENTRY, device(1, area_id="attic"), lamp, at=NOON), stores_derived=True)
         stand.memories.clear()
         if has_ledger:
-            del stand.ledger.versions["memory"][device(1).key]  # it is no longer known, so it is a stranger's
+            del stand.ledger.versions["memory"][device(1).key]  # its row looks like a stranger's
         else:
             stand.ledger.fail_with = ReplicaUnavailable("ledger", "away")
         one_pass(stand, snapshot(ENTRY, lamp, at=NOON))
         derived = stand.replica.rows[lamp.key][1]
         assert derived is not None
-        assert derived.effective_area_id == area
+        assert derived.effective_area_id == "attic"
 
 
 def test_a_pass_over_another_home_changes_nothing_and_leaves_nothing() -> None:
