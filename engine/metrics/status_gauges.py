@@ -120,7 +120,8 @@ class StatusCollector(Collector):
         found = self._known(status)
         left = left_by_kind(status.report) if status.report else {}
         for replica in status.replicas:
-            pending.add_metric((replica.replica,), replica.pending)
+            if replica.compared_at is not None:  # before, nothing was looked for
+                pending.add_metric((replica.replica,), replica.pending)
             is_up.add_metric(
                 (replica.replica,), float(replica.succeeded_at is not None and replica.error is None)
             )

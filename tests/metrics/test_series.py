@@ -99,7 +99,8 @@ def engine() -> Engine:
 def test_values_that_were_never_known_have_no_series(engine: Engine) -> None:
     names = {name.partition("{")[0] for name in engine.scrape()}
     assert not {n for n in names if n.endswith("_timestamp_seconds") and n.startswith("reconcile_")}
-    assert not {n for n in names if n in ("reconcile_drift_records", "reconcile_records")}
+    counts = ("reconcile_drift_records", "reconcile_records", "reconcile_pending_changes")
+    assert not {n for n in names if n in counts}
 
 
 def test_known_series_start_at_zero(engine: Engine) -> None:

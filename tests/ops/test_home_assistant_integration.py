@@ -99,6 +99,13 @@ def read(client: ModuleType, session: Session, token: str = "t") -> Any:
     return asyncio.run(ask(session, "http://home:8099", token))  # type: ignore[arg-type]
 
 
+def test_no_number_of_pending_changes_is_given_while_a_store_is_unknown(client: ModuleType) -> None:
+    one, other = {"status": "in_sync", "pending": 0}, {"status": "out_of_sync", "pending": 2}
+    assert client.pending_changes({"replicas": [one, other]}) == 2
+    assert client.pending_changes({"replicas": [one, {"status": "unknown", "pending": 0}]}) is None
+    assert client.pending_changes({"replicas": []}) is None
+
+
 def test_a_status_is_asked_for_with_the_token_which_goes_nowhere_else(client: ModuleType) -> None:
     session = Session(200, json.dumps(GOOD).encode())
     assert read(client, session) == GOOD

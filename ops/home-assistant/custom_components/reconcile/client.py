@@ -63,6 +63,13 @@ async def read_status(session: aiohttp.ClientSession, url: str, token: str) -> d
     return _checked(url, body)
 
 
+def pending_changes(status: dict[str, Any]) -> int | None:
+    """The number of changes that wait to be written; None while the status of a store is unknown."""
+    if not status["replicas"] or any(one.get("status") == "unknown" for one in status["replicas"]):
+        return None
+    return sum(one.get("pending") or 0 for one in status["replicas"])
+
+
 def _checked(url: str, body: bytes) -> dict[str, Any]:
     try:
         status = json.loads(body)

@@ -13,7 +13,7 @@ from homeassistant.components.sensor import (
 )
 from homeassistant.const import EntityCategory, UnitOfTime
 
-from .client import WORDS
+from .client import WORDS, pending_changes
 from .const import DOMAIN
 from .entity import ReconcileEntity
 
@@ -64,7 +64,7 @@ SENSORS = (
         translation_key="pending",
         native_unit_of_measurement="changes",
         state_class=SensorStateClass.MEASUREMENT,
-        value=lambda status: sum(replica.get("pending") or 0 for replica in status["replicas"]),
+        value=pending_changes,
     ),
     ReconcileSensorDescription(
         key="lag",
