@@ -370,6 +370,7 @@ def flicker(history: "History", random: Random) -> str | None:
                 world.misbehaved, world.failing_command = True, "config/device_registry/list"
             case _:
                 ledger.down = "unavailable"
+                history.note_failing(ledger)
         await trio.sleep(2)
         for is_listed, wait in ((True, seconds), (False, 25), (True, 0)):
             list_it(is_listed=is_listed)
@@ -380,7 +381,7 @@ def flicker(history: "History", random: Random) -> str | None:
     return f"{key}, {seconds:.0f} s, {way}"
 
 
-# Drawn apart from the others, so that histories without them stay what they were.
+# Drawn apart from the others, and those below apart from both, so that histories without them stay what they were.
 LATER_STEPS: dict[str, Step] = {
     "burst": burst,
     "hang": hang,
@@ -388,7 +389,6 @@ LATER_STEPS: dict[str, Step] = {
     "long_absence": long_absence,
     "throttle": throttle,
 }
-# Drawn apart from both, for the same reason.
 LAST_STEPS: dict[str, Step] = {"flicker": flicker}
 ALL_STEPS = {name: step for name, (step, _) in STEPS.items()} | LATER_STEPS | LAST_STEPS
 

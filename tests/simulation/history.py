@@ -102,7 +102,8 @@ class History:
 
     def note_failing(self, store: HostileStore) -> None:
         """The store may fail from now on; the oracle allows for what a ledger that fails forgets."""
-        self.oracle.may_forget |= store is self.ledger
+        if store is self.ledger:
+            self.oracle.may_forget = self.oracle.has_failing_ledger = True
 
     def note_tampering(self) -> None:
         """Anything may have happened to the rows from now on, until they are looked at."""

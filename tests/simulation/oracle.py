@@ -43,6 +43,7 @@ class Oracle:
         self.may_forget = (
             False  # a store fails or is slow, so that the ledger need not know what was read last
         )
+        self.has_failing_ledger = False
         self.started_at: list[float] = []  # when services began
         self.are_books_lost = False
         self._seen: dict[str, object] = {}
@@ -103,7 +104,8 @@ class Oracle:
         """
         owner = getattr(operation.after, "device_id", None)
         is_of_nobody = owner is not None and Key("device", owner) not in truth
-        return is_of_nobody or (self.are_books_lost and operation.key.registry == "device")
+        is_unbooked = self.are_books_lost or self.has_failing_ledger
+        return is_of_nobody or (is_unbooked and operation.key.registry == "device")
 
     def _is_replaced(self, key: Key, write: Write) -> bool:
         """Whether another entity was given the row's entity_id: entity_ids are unique."""
