@@ -180,10 +180,10 @@ class Oracle:
                 found = held.get(key)
                 if (content_of(found) if found else None) != record.source_hash:
                     self.violate(f"{store.name}: {key} is reported as applied and is not there")
-        if not report.errors and store.looked_at is not None:
+        if not report.errors:
             changed = store.tampering.changed
             is_claimed = report.replicas[0].status == "in_sync"
-            for key in [k for k, at in changed.items() if at < store.looked_at]:
+            for key in store.seen & changed.keys():
                 # What a guard holds back is found and stays as others made it.
                 if is_claimed or not self._differs(store, key):
                     del changed[key]

@@ -100,7 +100,7 @@ class HostileStore(Replica, Ledger):
         self.retry_after_seconds: float | None = None  # what it asks to wait while it is unavailable
         self.tampering = Tampering()
         self.has_failed = False  # the last write
-        self.looked_at: float | None = None  # the last observe, virtual time
+        self.seen = set[Key]()  # of what others changed, what the last observe found
         self._held: dict[Key, str] | None = None
 
     @property
@@ -132,6 +132,7 @@ class HostileStore(Replica, Ledger):
                 self.tampering.traced.discard(key)
             if is_foreign:
                 self.tampering.foreign.add(key)
+            self.seen.discard(key)
         self._held = None
 
     # The replica
@@ -143,10 +144,12 @@ class HostileStore(Replica, Ledger):
         """Only the data version shows it: times of files do not follow virtual time."""
 
     def observe(self) -> Observed:
-        at = trio.current_time()
-        observed = self._do("observe", self._replica.observe)
-        self.looked_at = at
-        return observed
+        self.seen = set(self.tampering.changed)  # what is changed meanwhile is taken out again
+        try:
+            return self._do("observe", self._replica.observe)
+        except ReplicaError:
+            self.seen.clear()
+            raise
 
     def read(self, keys: Iterable[Key]) -> dict[Key, StoredRow]:
         return self._do("read", lambda: self._replica.read(keys))
