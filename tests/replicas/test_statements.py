@@ -170,6 +170,7 @@ def view_a_fleet(folder: Path) -> None:
     homes = [f"home{n}" for n in range(1, KEYS)]
     for name in ("Lamp", "Plug"):
         send(store, *(said_device(home, "d1", name, model=f"{name} {home}") for home in homes))
+        send(store, said_device("home1", "d2", model="Hub"), said_device("home2", "d2", model="HUB"))
         send(store, *(said_site(home, tags=("west",)) for home in homes))
         store.close()  # the next ones begin with what is in the file
         store.begin(IDENTITY)

@@ -40,6 +40,12 @@ _SAME_MODEL = (
     "lower(coalesce(nullif(manufacturer, ''), 'Unknown')), lower(coalesce(nullif(model, ''), 'Unknown')),"
     " coalesce(nullif(sw_version, ''), '-')"
 )
+# Once for all models of an answer, however many spellings they have. Without the cast, no index of `spelling` would be used.
+_HOMES_OF_SPELLINGS = (
+    "WITH spelling (place, model) AS MATERIALIZED (SELECT g.key, CAST(m.value AS INTEGER)"
+    " FROM json_each(?) AS g, json_each(g.value) AS m)"
+    " SELECT place, count(DISTINCT site) FROM model_site CROSS JOIN spelling USING (model)"
+)
 _MODELS_OF_SITES = (
     "(SELECT m.number, m.manufacturer, m.model, m.sw_version, c.devices, c.sites FROM (SELECT s.model AS number,"
     " sum(s.devices) AS devices, count(*) AS sites FROM json_each(?) AS j JOIN model_site AS s ON s.site = j.value"
@@ -107,27 +113,21 @@ class FileTransaction:
             " ORDER BY total DESC, manufacturer, model, sw_version LIMIT ?",
             (*bound, query.limit),
         )
+        homes = self._count_homes([numbers for *_, numbers, _ in rows if "," in numbers], listed)
         models = [
-            FleetModel(
-                maker or None,
-                model or None,
-                version or None,
-                devices,
-                self._count_homes(numbers, sites, listed),
-            )
+            FleetModel(maker or None, model or None, version or None, devices, homes.get(numbers, sites))
             for maker, model, version, devices, sites, _, numbers, _ in rows
         ]
         return models, rows[0][-1] if rows else 0
 
-    def _count_homes(self, models: str, sites: int, listed: str | None) -> int:
-        """The number of homes with any of these models, which have `sites` homes each counted on their own."""
-        if "," not in models:
-            return sites
-        among = "" if listed is None else " AND site IN (SELECT value FROM json_each(?))"
-        counted = (
-            "SELECT count(DISTINCT site) FROM model_site WHERE model IN (SELECT value FROM json_each(?))"
-        )
-        return int(self._rows(counted + among, (models,) if listed is None else (models, listed))[0][0])
+    def _count_homes(self, spellings: Sequence[str], listed: str | None) -> dict[str, int]:
+        """The number of homes with any spelling of a model, by the numbers of its spellings."""
+        if not spellings:
+            return {}
+        among = "" if listed is None else " WHERE site IN (SELECT value FROM json_each(?))"
+        bound = (f"[{','.join(spellings)}]", *(() if listed is None else (listed,)))
+        rows = self._rows(f"{_HOMES_OF_SPELLINGS}{among} GROUP BY place", bound)
+        return {spellings[place]: homes for place, homes in rows}
 
     def sites(
         self, query: ViewedSitesQuery, now: float, *, worst_first: bool = False, offset: int = 0
