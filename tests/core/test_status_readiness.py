@@ -88,6 +88,26 @@ def test_a_comparison_with_another_home_makes_no_later_time_known() -> None:
 
 
 @pytest.mark.parametrize(
+    ("changes", "known"),
+    [
+        ({}, (95.0, 60.0)),
+        ({"unproven_since": 99.0}, (95.0, 4.0)),
+        ({"unread_since": 97.0}, (97.0, 2.0)),
+        ({"changed_since": 98.0}, (98.0, 0.0)),
+        ({"pending_since": 96.0, "error": "it is locked"}, (96.0, 0.0)),
+        ({"pending_since": 96.0}, (95.0, 60.0)),  # deletes that wait for their second look
+    ],
+)
+def test_no_time_after_an_unwritten_change_is_known(
+    changes: dict[str, Any], known: tuple[float, float]
+) -> None:
+    proven = replace(IN_SYNC, synced_at=95.0, **changes)
+    status = Status("home", "1", 40.0, SourceStatus("x", connected=True), (proven,))
+    freshness = Freshness(stale_seconds=600.0, unknown_seconds=60.0, unread_seconds=2.0)
+    assert known_until(status, proven.replica, freshness) == known
+
+
+@pytest.mark.parametrize(
     ("changes", "why"),
     [
         ({}, "last proven equal too long ago"),  # Home Assistant has not answered since

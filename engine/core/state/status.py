@@ -185,8 +185,15 @@ def _known_until(replica: ReplicaStatus, status: Status, freshness: Freshness) -
         at, seconds = replica.synced_at, freshness.unknown_seconds
     else:
         at, seconds = replica.compared_at, freshness.stale_seconds
-    lost_at = replica.unproven_since
-    return (at, seconds) if lost_at is None else (at, max(0.0, min(seconds, lost_at - at)))
+    if (lost_at := replica.unproven_since) is not None:
+        seconds = max(0.0, min(seconds, lost_at - at))
+    unwritten_since = replica.pending_since if replica.error is not None else None
+    limits = [
+        (replica.unread_since, freshness.unread_seconds),
+        (replica.changed_since, 0.0),
+        (unwritten_since, 0.0),
+    ]
+    return min([(at, seconds), *((since, slack) for since, slack in limits if since is not None)], key=sum)
 
 
 def status_word(status: Status, now: float, freshness: Freshness) -> SyncStatus:

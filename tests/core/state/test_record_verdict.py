@@ -68,6 +68,15 @@ def test_each_kind_of_difference_has_its_state(
     assert found.command
 
 
+def test_no_command_resolves_a_delete_that_waits_for_a_newer_backup() -> None:
+    looked, backed = (
+        removed("Lamp", outcome="waiting", waits_for_backup=waits_for_backup)
+        for waits_for_backup in (False, True)
+    )
+    assert verdict(out_of_sync(looked)).of_row(NOW - 3600).command is not None
+    assert verdict(out_of_sync(backed)).of_row(NOW - 3600).command is None
+
+
 def test_a_lost_record_is_gone_since_it_was_missed_and_not_since_it_was_written() -> None:
     waiting = removed("Lamp", outcome="waiting")
     assert verdict(out_of_sync(waiting)).of_row(NOW - 3600).since == waiting.since
