@@ -144,6 +144,27 @@ async def test_a_removal_that_no_pass_could_write_is_still_one_after_a_relist(*,
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize("prune_foreign", [False, True])
+async def test_a_row_written_while_the_ledger_failed_is_ours_as_soon_as_it_works(
+    *, prune_foreign: bool
+) -> None:
+    home, sightings = Home(), Sightings()
+    await home.warm_pass(sightings.add(LESS))
+    home.ledger.fail_with = ReplicaUnavailable("rows", "It is away.", "Wait.")
+    await home.warm_pass(sightings.add(WHOLE.read_as(taken_at=NOON + 10)))
+    assert KEY in home.rows.rows
+    home.ledger.fail_with = None
+    home.memories.clear()
+    missing = sightings.add(LESS.read_as(taken_at=NOON + 20))
+    report = await home.warm_pass(missing, prune_foreign=prune_foreign)
+    assert {(r.replica, r.cause, r.outcome) for r in report.records} == {
+        (name, "pending", "waiting") for name in ("rows", "records")
+    }
+    assert KEY in home.rows.rows
+    assert KEY in home.records.rows
+
+
+@pytest.mark.anyio
 @pytest.mark.virtual_time
 async def test_a_removed_record_that_was_listed_since_is_only_missing() -> None:
     async with running() as service:

@@ -241,21 +241,22 @@ class ReplicaPass:
         homes = known_homes(replica, context.ledger, versions, context.note_error)
         memory = self._memory = ReplicaMemory(data_version, versions, applied or {}, homes)
         if applied is not None:
-            self._claim_returned(memory, observed)
+            self._claim_ours(memory, observed)
         return memory
 
-    def _claim_returned(self, memory: ReplicaMemory, observed: Observed) -> None:
-        """Claim the rows that an earlier owner wrote, or that returned (an InfluxDB lost the tombstone in a crash).
+    def _claim_ours(self, memory: ReplicaMemory, observed: Observed) -> None:
+        """Claim rows of ours that the ledger does not know; their deletes need evidence like any other.
 
-        Only in a records replica, where other programs have no rows: there a record of this site that Home
-        Assistant once had is one we wrote. In an exclusive one it is ours anyway. Its delete needs evidence like any other.
+        An earlier read of this process listed the record, while the ledger failed. Or, in a records replica, where other programs have
+        no rows: Home Assistant once had it, an earlier owner wrote it, or it returned (an InfluxDB lost a tombstone).
         """
-        if self._replica.keeps_ledger:
-            return
-        unknown = memory.versions.keys() - memory.applied.keys() - self._context.desired.home.records.keys()
-        ours = set(unknown if self._replica.is_exclusive else self._context.known_ids(unknown))
-        if observed.is_inherited:
-            ours |= {key for key, _ in memory.applied.items() - memory.versions.items()}
+        desired = self._context.desired
+        ours = (desired.last_seen.records.keys() & memory.versions.keys()) - memory.applied.keys()
+        if not self._replica.keeps_ledger:
+            unknown = memory.versions.keys() - memory.applied.keys() - desired.home.records.keys()
+            ours |= unknown if self._replica.is_exclusive else self._context.known_ids(unknown)
+            if observed.is_inherited:
+                ours |= {key for key, _ in memory.applied.items() - memory.versions.items()}
         memory.applied = {**memory.applied, **dict.fromkeys(ours, IN_PROGRESS)}
         self._claimed = frozenset(ours)
 

@@ -58,9 +58,12 @@ class Home:
             options
         )
 
-    async def warm_pass(self, desired: Snapshot, *, verify: bool = False) -> Report:
+    async def warm_pass(
+        self, desired: Snapshot, *, verify: bool = False, prune_foreign: bool = False
+    ) -> Report:
         """A pass as the service makes it, with what it remembers."""
-        options = PassOptions(Mode.APPLY, Policy(), frozenset(REGISTRIES), "run", "home", verify=verify)
+        policy = Policy(prune_foreign=prune_foreign)
+        options = PassOptions(Mode.APPLY, policy, frozenset(REGISTRIES), "run", "home", verify=verify)
         replicas: list[Replica] = [self.rows, self.records]
         context = PassContext(options, desired, replicas, self.ledger, clock=lambda: NOON)
         return await warm_pass(context, replicas, self.memories)
