@@ -82,9 +82,6 @@ class ReplicaController:
         self._retry_at: float | None = None  # when the last pass failed
         self._is_tidy = True
         self._watch = StoreWatch(replica, offload, clock, intervals.watch_seconds)
-        self._doubted: tuple[ReplicaStatus, ReplicaStatus] | None = (
-            None  # a status, and as it is shown in doubt
-        )
         self.status = ReplicaStatus(replica.name, SyncStatus.UNKNOWN, status_since=clock())
 
     def offer(self, snapshot: Snapshot) -> None:

@@ -202,7 +202,7 @@ def make_home(  # noqa: PLR0913 (a value with named parts)
     `hashes` are the known ones, and must not be mutated afterwards.
     """
     # Of several rows with one id it is not known which is right, so nothing is derived from any.
-    by_key, aside, _ = trusted_records(records, set_aside)
+    by_key, aside = trusted_records(records, set_aside)
     if hashes.keys() != by_key.keys():
         hashes = {key: hashes.get(key) or content_hash(record) for key, record in by_key.items()}
     return Home(

@@ -78,8 +78,8 @@ def listed_twice(
 
 def trusted_records(
     records: Iterable[Record] | Mapping[Key, Record], rows: Iterable[SetAside]
-) -> tuple[dict[Key, Record], tuple[SetAside, ...], dict[Key, Record]]:
-    """(records by key, rows set aside, the last record under each key that is listed more than once).
+) -> tuple[dict[Key, Record], tuple[SetAside, ...]]:
+    """(records by key, rows set aside).
 
     If rows share an id, or entities an entity_id, it is unknown which is right, even if one of them is set aside for
     another reason.
@@ -103,9 +103,8 @@ def trusted_records(
     aside += (_of_record(record, record.ID_FIELD) for record in replaced)
     for key in _sharers(by_key, {row.entity_id for row in aside if row.entity_id}):
         doubtful[key] = doubtful.get(key) or "entity_id"
-    stand_ins = {key: by_key.pop(key) for key in doubtful if key in by_key}
-    aside += (_of_record(record, doubtful[key]) for key, record in stand_ins.items())
-    return by_key, sorted_rows(aside), stand_ins
+    aside += (_of_record(by_key.pop(key), field) for key, field in doubtful.items() if key in by_key)
+    return by_key, sorted_rows(aside)
 
 
 def _sharers(records: Mapping[Key, Record], taken: set[str | None]) -> list[Key]:

@@ -18,30 +18,28 @@ ODD = SetAside("entity", "unique_id", "list", "its unique_id is a list", "e", "s
 
 
 def test_a_record_shares_neither_its_id_nor_its_entity_id_with_a_row_that_is_set_aside() -> None:
-    records, rows, stand_ins = trusted_records([entity(1), entity(2)], [ODD])
+    records, rows = trusted_records([entity(1), entity(2)], [ODD])
     assert set(records) == {entity(2).key}
     assert [row.field for row in rows] == ["entity_id", "unique_id"]
-    assert set(stand_ins) == {entity(1).key}
 
 
-def test_the_last_of_several_rows_stands_in() -> None:
-    records, rows, stand_ins = trusted_records([device(1), device(1, name="Last")], [])
+def test_none_of_several_rows_is_trusted() -> None:
+    records, rows = trusted_records([device(1), device(1, name="Last")], [])
     assert records == {}
     assert [(row.key, row.field) for row in rows] == [(device(1).key, "id")] * 2
-    assert stand_ins == {device(1).key: device(1, name="Last")}
 
 
 @pytest.mark.parametrize("names", [("A", "B", "C"), ("A", "B", "B"), ("A", "A", "A")])
 def test_each_of_the_rows_with_one_id_counts(names: tuple[str, ...]) -> None:
     for order in (names, names[::-1]):
-        _, rows, _ = trusted_records([device(1, name=name) for name in order], [])
+        _, rows = trusted_records([device(1, name=name) for name in order], [])
         assert [row.name for row in rows] == list(names)
 
 
 @pytest.mark.parametrize("order", [1, -1])
 def test_an_entity_id_of_any_row_with_a_shared_id_is_taken(order: int) -> None:
     twice = [entity(1), entity(1, entity_id="sensor.other")][::order]
-    records, rows, _ = trusted_records([*twice, entity(2, entity_id="sensor.s1"), entity(3)], [])
+    records, rows = trusted_records([*twice, entity(2, entity_id="sensor.s1"), entity(3)], [])
     assert set(records) == {entity(3).key}
     assert sorted((row.field, row.entity_id) for row in rows) == [
         ("entity_id", "sensor.s1"),
@@ -75,26 +73,24 @@ def test_a_record_with_the_id_of_a_row_that_is_set_aside_is_not_trusted(as_mappi
     gone = SetAside("device", "name", "number", "its name is a number", "none", position=8)
     records: list[Record] = [device(1), device(2)]
     given = {record.key: record for record in records} if as_mapping else records
-    found, rows, stand_ins = trusted_records(given, [row, gone])
+    found, rows = trusted_records(given, [row, gone])
     assert found == {device(2).key: device(2)}
-    assert stand_ins == {device(1).key: device(1)}
     assert rows == (listed_twice("device", "id", device(1).id, name="Device 1"), row, gone)
 
 
 def test_records_that_share_nothing_are_all_trusted() -> None:
     records = {record.key: record for record in (ENTRY, device(1), entity(1), entity(2))}
-    assert trusted_records(records, []) == (records, (), {})
+    assert trusted_records(records, []) == (records, ())
 
 
 def test_an_entity_that_shares_both_is_reported_by_its_id() -> None:
     twice = [entity(1), entity(1), entity(2, entity_id="sensor.s1")]
-    _, rows, stand_ins = trusted_records(twice, [])
+    _, rows = trusted_records(twice, [])
     assert [(row.id, row.field, row.entity_id) for row in rows] == [
         (entity(1).id, "id", "sensor.s1"),
         (entity(1).id, "id", "sensor.s1"),
         (entity(2).id, "entity_id", "sensor.s1"),
     ]
-    assert list(stand_ins) == [entity(1).key, entity(2).key]
 
 
 @pytest.mark.parametrize(
@@ -108,7 +104,7 @@ def test_an_entity_that_shares_both_is_reported_by_its_id() -> None:
     ],
 )
 def test_what_is_listed_twice_is_reported_by_its_name(record: Record, name: str | None) -> None:
-    _, rows, _ = trusted_records([record, record], [])
+    _, rows = trusted_records([record, record], [])
     field = record.ID_FIELD
     row = SetAside(
         registry=record.REGISTRY,
