@@ -1,6 +1,7 @@
 """A filled store, an application over it, and clients for both, shared by the API's tests."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import fields
@@ -226,10 +227,15 @@ async def no_metrics(_accept: str) -> tuple[bytes, str]:
 
 
 async def eventually(is_so: Callable[[], bool]) -> None:
-    """Let other tasks run until something is so; the clock is not looked at."""
+    """Let other tasks and threads run until something is so; the clock is not looked at."""
     with anyio.fail_after(60):
         while not is_so():
             await anyio.lowlevel.checkpoint()
+            _let_threads_run()
+
+
+def _let_threads_run() -> None:
+    time.sleep(0)  # a worker thread would get the interpreter after 5 ms otherwise
 
 
 def is_long_poll_waiting(api: Api) -> bool:

@@ -14,6 +14,7 @@ import pytest
 from engine.replicas.rows.replica import open_rows
 from tests.commandline.homes import Home
 from tests.commandline.in_process import Reconcile
+from tests.examples import first_quick
 
 
 def configured(**values: object) -> Callable[[Home], None]:
@@ -83,7 +84,7 @@ STATES: dict[str, tuple[Callable[[Home], None], Codes]] = {
 }
 
 
-@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("state", first_quick(STATES, 3))
 def test_a_doubtful_state_has_its_exit_code_and_claims_nothing(
     state: str, mirror: Reconcile, home: Home
 ) -> None:

@@ -65,6 +65,7 @@ class Backups:
             tasks.cancel_scope.cancel()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("age", [0.0, 5 * 3600.0, -30 * 86_400.0])
 async def test_nothing_is_claimed_of_the_time_after_a_backup(age: float, tmp_path: Path) -> None:
     """Heartbeats moved the watermark to the present, and a date in the future was one."""

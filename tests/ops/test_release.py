@@ -20,7 +20,7 @@ from ops.man_page import man_page
 from tests.availability import skip_or_fail
 from tests.ops.programs import ROOT
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.long]
 
 _AUTHOR = {
     f"GIT_{who}_{what}": value

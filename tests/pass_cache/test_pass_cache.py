@@ -82,6 +82,7 @@ def test_a_snapshot_comes_back(records: list[Record]) -> None:
     check_equal(recall(reopened(encode(home))), home)
 
 
+@pytest.mark.slow
 @given(homes(), homes())
 def test_a_snapshot_made_of_a_recalled_one_equals_a_new_one_and_comes_back(
     old: list[Record], new: list[Record]

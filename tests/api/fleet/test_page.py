@@ -52,6 +52,7 @@ async def test_homes_are_counted_and_the_worst_come_first(view: MemoryView) -> N
     assert len((await shown(view, "/?status=in_sync&q=north")).all("tr")) == 0
 
 
+@pytest.mark.slow
 async def test_omitted_messages_are_mentioned(tmp_path: Path) -> None:
     newer = msgspec.structs.replace(said_device("a", "d1"), headers={"schema": b"9"})
     foreign = [raw("p.device", b"x", b"", "a")] * 1200

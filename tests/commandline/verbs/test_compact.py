@@ -69,6 +69,7 @@ def test_a_dry_run_counts_and_changes_nothing(
     assert files_in(path.parent) == before
 
 
+@pytest.mark.slow
 def test_forgotten_revisions_are_mentioned_wherever_the_past_is_shown(
     mirror: Reconcile, aged: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -77,6 +77,7 @@ def test_since_when_a_record_is_real_is_what_show_says(mirror: Reconcile, home: 
         assert kept["sync"]["since"] == shown["sync"]["since"] == shown["last_change"]["at"]
 
 
+@pytest.mark.slow
 def test_a_record_that_is_gone_still_has_its_past(
     mirror: Reconcile, home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:

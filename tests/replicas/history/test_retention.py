@@ -135,6 +135,7 @@ def test_of_each_interval_that_is_over_the_last_revision_stays(
     assert revs(history) == [24]
 
 
+@pytest.mark.slow
 def test_both_together_forget_each_revision_once(history: HistoryFile, ledger: SqliteRows) -> None:
     draw = Random(7)
     at = NOON

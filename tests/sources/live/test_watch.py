@@ -257,6 +257,7 @@ async def test_events_beyond_the_buffer_cause_a_full_read() -> None:
         assert device.name_by_user == "Mine"
 
 
+@pytest.mark.slow
 async def test_a_burst_in_several_frames_loses_nothing() -> None:
     async with watched() as home:
         await home.watch.read(quiet)

@@ -58,6 +58,7 @@ def content(path: Path, *, with_feed: bool = True) -> dict[str, list[tuple[objec
     return {name: sql(path, f"SELECT * FROM {name}") for name in tables if with_feed or name not in own}
 
 
+@pytest.mark.slow
 def test_a_restore_brings_back_the_content_and_keeps_the_replaced_one(rows: Path, tmp_path: Path) -> None:
     later = content(rows)
     found = restore_rows(tmp_path / "snapshot.db", rows, NOON)

@@ -60,6 +60,7 @@ def test_rows_need_no_second_look_with_any_content(tmp_path: Path, monkeypatch: 
     rows.close()
 
 
+@pytest.mark.slow
 def test_no_page_is_written_before_it_is_done_with(tmp_path: Path) -> None:
     rows = open_rows(tmp_path / "rows.db", cache_kib=64)
     one_pass(rows, rows, snapshot(ENTRY, *(entity(n, original_name="x" * 1000) for n in range(300))))
