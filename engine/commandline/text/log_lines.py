@@ -9,7 +9,6 @@ import re
 import traceback
 from collections import Counter
 from collections.abc import MutableMapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -23,6 +22,7 @@ from engine.core.state.difference_words import awaited_text
 from engine.core.state.intervals import Freshness
 from engine.core.state.report import RecordReport, ReplicaReport, Report
 from engine.core.state.status import SourceStatus, Status, replica_status, why_not_ready
+from engine.core.times import rfc3339
 from engine.core.words import GuardName, Outcome, SyncStatus
 
 LOGGER = "reconcile"
@@ -39,7 +39,9 @@ class _Text(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         fields = _fields_of(record)
         summary = "".join(f" {name}={_field(value)}" for name, value in fields.items())
-        return f"{_time(record)} {record.levelname.lower():<7} {visible(record.getMessage())}{summary}"
+        return (
+            f"{rfc3339(record.created)} {record.levelname.lower():<7} {visible(record.getMessage())}{summary}"
+        )
 
 
 class _Json(logging.Formatter):
@@ -47,7 +49,7 @@ class _Json(logging.Formatter):
         # `jq -r` prints decoded text, so the codes are in the text itself.
         fields = {name: _shown(value) for name, value in _fields_of(record).items()}
         message = _shown(record.getMessage())
-        head = {"time": _time(record), "level": record.levelname.lower(), "message": message}
+        head = {"time": rfc3339(record.created), "level": record.levelname.lower(), "message": message}
         # JSON permits, and msgspec leaves, characters that some readers take for line ends and terminals execute.
         return _OBEYED.sub(lambda m: f"\\u{ord(m[0]):04x}", msgspec.json.encode({**head, **fields}).decode())
 
@@ -292,7 +294,3 @@ def _field(value: object) -> str:
     if not text or " " in text or '"' in text:
         return f"'{text}'" if '"' in text else f'"{text}"'
     return text
-
-
-def _time(record: logging.LogRecord) -> str:
-    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"

@@ -29,17 +29,16 @@ from engine.fleet_view.view_file.writing import counts_in
 from engine.replicas.sqlite_file.database import ApswFile, FileAccess
 
 _CACHE_KIB = 32_768
-# Each filter's condition. The word for no value also finds devices that have it as their value, as in a home's own lists.
-_FILTERS = {
-    "manufacturer": "coalesce(nullif(manufacturer, ''), 'Unknown') = ? COLLATE NOCASE",
-    "model": "coalesce(nullif(model, ''), 'Unknown') = ? COLLATE NOCASE",
-    "sw_version": "coalesce(nullif(sw_version, ''), '-') = ?",
+# What a list shows of a model. The word for no value also stands for devices that have it as their value.
+_SHOWN = {
+    "manufacturer": "coalesce(nullif(manufacturer, ''), 'Unknown')",
+    "model": "coalesce(nullif(model, ''), 'Unknown')",
+    "sw_version": "coalesce(nullif(sw_version, ''), '-')",
 }
-# What these filters find together is one model, in the spelling of most devices.
-_SAME_MODEL = (
-    "lower(coalesce(nullif(manufacturer, ''), 'Unknown')), lower(coalesce(nullif(model, ''), 'Unknown')),"
-    " coalesce(nullif(sw_version, ''), '-')"
-)
+# The filters, and what they find together: one model, in the spelling of most devices.
+_FILTERS = {column: f"{_SHOWN[column]} = ? COLLATE NOCASE" for column in ("manufacturer", "model")}
+_FILTERS["sw_version"] = f"{_SHOWN['sw_version']} = ?"
+_SAME_MODEL = f"lower({_SHOWN['manufacturer']}), lower({_SHOWN['model']}), {_SHOWN['sw_version']}"
 # Once for all models of an answer, however many spellings they have. Without the cast, no index of `spelling` would be used.
 _HOMES_OF_SPELLINGS = (
     "WITH spelling (place, model) AS MATERIALIZED (SELECT g.key, CAST(m.value AS INTEGER)"

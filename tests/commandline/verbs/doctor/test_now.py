@@ -63,14 +63,19 @@ def test_what_was_compared_is_named_where_it_is_not_all() -> None:
     assert equal.message.endswith("12 records of area and label")
 
 
-def test_nothing_is_announced_for_the_next_pass_where_passes_only_observe(
-    mirror: Reconcile, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def observe_drift(mirror: Reconcile, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fill the stores, only observe from then on, and change a row as another program would."""
     mirror()
     monkeypatch.setenv("RECONCILE_PLAN__MODE", "observe")
     connection = apsw.Connection("rows.db")
     connection.execute("UPDATE areas SET name = 'Other' WHERE area_id = 'kitchen'")
     connection.close()
+
+
+def test_nothing_is_announced_for_the_next_pass_where_passes_only_observe(
+    mirror: Reconcile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    observe_drift(mirror, monkeypatch)
     _, out, _ = mirror("doctor")
     assert "warn drift: Drifted: 1 record." in out
     assert "Only observing, so nothing is written" in out
@@ -90,10 +95,6 @@ def test_where_the_read_is_of_another_home_nothing_is_said_to_be_unreadable() ->
 def test_a_plan_for_passes_that_only_observe_asks_for_no_further_pass(
     mirror: Reconcile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    mirror()
-    monkeypatch.setenv("RECONCILE_PLAN__MODE", "observe")
-    connection = apsw.Connection("rows.db")
-    connection.execute("UPDATE areas SET name = 'Other' WHERE area_id = 'kitchen'")
-    connection.close()
+    observe_drift(mirror, monkeypatch)
     _, out, _ = mirror("--dry-run", "--json")
     assert {record.outcome for record in read_report(out).records} == {"observed"}
